@@ -19,8 +19,9 @@ from torch_cli.programs.state import State
 from torch_cli.programs.swift import table_of
 
 STOCK = [
-    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "kilo", "opencode", "other"),
-    *("pi", "python", "qwen", "shell", "zsh"),
+    *("aider", "antigravity", "bash", "claude", "cline", "codex", "copilot", "crush", "cursor"),
+    *("demo", "droid", "fish", "gemini", "kilo", "opencode", "other", "pi", "python", "qwen"),
+    *("shell", "vibe", "zsh"),
 ]
 RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'
 

@@ -7,7 +7,7 @@ from torch_cli.errors import RefusedError
 from torch_cli.procs import Process
 from torch_cli.programs.profile import Profile
 from torch_cli.roster.registry import Found, knows_chord, profile_named, program_in, recognise
-from torch_cli.roster.safety import Safety, SubmitKey, safety_of, submit_key
+from torch_cli.roster.safety import Safety, SubmitKey, safety_for, submit_key
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
@@ -20,7 +20,8 @@ class Recipient(NamedTuple):
     the pane is not a registered agent. ``hooks`` says that the program reports its prompts to
     Torch. ``started`` is when the agent was registered, else when the tmux server began (epoch
     seconds); earlier reports are those of other programs. ``ready`` says that its input was seen
-    ready. ``safety`` is what protects a message to it. ``agent`` is the identity of an agent.
+    ready. ``safety`` is what protects a message to it, ``None`` if it never gets one. ``agent`` is
+    the identity of an agent.
     """
 
     name: str
@@ -60,7 +61,7 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
             program_in(found.pane),
             hooks=reports is not None,
             started=started,
-            safety=safety_of(profile, chord=chord, version=""),
+            safety=safety_for(None, profile),
         )
     profile = no_shell(profile_named(agent.profile), agent.name)
     return Recipient(
@@ -72,7 +73,7 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
         hooks=agent.hooks or reports is not None,
         started=started,
         ready=agent.ready is not None,
-        safety=safety_of(profile, chord=agent.chord, version=agent.version),
+        safety=safety_for(agent, profile),
         agent=agent.identity,
     )
 

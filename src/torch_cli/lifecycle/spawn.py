@@ -28,7 +28,7 @@ from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Launch, Profile
 from torch_cli.programs.program import ask_version, find_program, version_on
 from torch_cli.programs.setup import hook_command, hook_settings
-from torch_cli.programs.state import State
+from torch_cli.programs.state import UNREAD, State
 from torch_cli.programs.unclear import advice
 from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.conversation import follow
@@ -236,6 +236,7 @@ def await_ready(
     """Wait until the program's input is really ready, and return what it shows then.
 
     Of a program whose box the profile does not know, being idle is enough: nothing is typed there.
+    If the profile reads no screen, it is enough that the program runs, and shows no question.
 
     Raises ``HeldError`` if it asks a question first, ``TorchError`` with its last screen if it
     ended, ``TimedOutError`` after ``seconds``.
@@ -255,8 +256,8 @@ def await_ready(
         if steady is None or steady[0] != shown:
             steady = (shown, now)
         settled = now - steady[1] >= profile.launch.steady
-        shown_box = sight.state.box is not None or profile.box.kind == "none"
-        if state is State.IDLE and shown_box and settled:
+        boxed = sight.state.box is not None or profile.box.kind == "none"
+        if settled and (sight.state.rule == UNREAD or (state is State.IDLE and boxed)):
             store.agents.ready(agent.name, version_on(sight.screen, profile) or agent.version)
             if (known := store.agents.get(agent.name)) is not None:
                 follow(store, known, profile)

@@ -19,6 +19,7 @@ from torch_cli.programs.state import (
     TROUBLES,
     UNKNOWN_DIALOG,
     UNKNOWN_KIND,
+    UNREAD,
     AgentState,
     Box,
     Dialog,
@@ -187,11 +188,14 @@ class _Look:
             heard = _heard(said, self.box)
             if heard is not None:
                 state, evidence, rule = heard, f"hook: {one_line(hook.name)}", "hook"
-        return self._state(state, evidence, rule, None if state is State.EXITED else dialog)
+        found = self._state(state, evidence, rule, None if state is State.EXITED else dialog)
+        return found._replace(advice=self.profile.unread) if rule == UNREAD else found
 
     def _by_structure(self, dialog: Dialog | None) -> tuple[State, str, str]:
         if dialog is not None:
             return State.UNKNOWN, _seems(dialog), UNKNOWN_DIALOG
+        if self.profile.unread:
+            return State.UNKNOWN, f"its profile reads no screen; {self._end()}", UNREAD
         if self.box is not None and self.profile.box.footer_own and not self._around():
             return State.UNKNOWN, "the pane is too low to show the input box and more", LOW_PANE
         if self.box is not None and self.box.empty:
@@ -201,8 +205,13 @@ class _Look:
             return State.IDLE, f"the input box holds text and no work shows: {draft}", "box"
         if len(self.filled) <= _NEARLY_BLANK:
             return State.STARTING, "the screen is blank and shows no input box", "blank"
-        last = one_line(self.screen.rows[self.filled[-1]].text)
-        return State.UNKNOWN, f"no input box and no known dialog; the last row is: {last}", "no box"
+        return State.UNKNOWN, f"no input box and no known dialog; {self._end()}", "no box"
+
+    def _end(self) -> str:
+        """Return words about the last row of the screen."""
+        if not self.filled:
+            return "its screen is blank"
+        return f"the last row is: {one_line(self.screen.rows[self.filled[-1]].text)}"
 
     def _around(self) -> bool:
         """Whether anything is above or below the box."""

@@ -172,6 +172,8 @@ def _check(profile: Profile, reader: TableReader) -> None:
         reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
     _check_box(profile.box, reader)
     _check_launch(profile.launch, reader)
+    if profile.unread and (profile.box.kind != "none" or profile.rules or profile.verified):
+        reader.refuse("unread", "is for a profile without box, rules and proven versions")
     _check_rules(profile, reader)
     _check_troubles(profile, reader)
     if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):

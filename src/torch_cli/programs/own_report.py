@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 
 from torch_cli import duration
-from torch_cli.programs.state import UNKNOWN_DIALOG, AgentState, OwnReport, State, one_line
+from torch_cli.programs.state import UNKNOWN_DIALOG, UNREAD, AgentState, OwnReport, State, one_line
 
 OPTION = "@torch_state"
 """The option of the pane."""
@@ -28,7 +28,7 @@ AHEAD_SECONDS = 60.0
 """Seconds by which a report's time may be in the future. Later ones have another unit, or none."""
 
 _SAID = re.compile(r"([a-z]+)(?: +([0-9]{9,11})(?:\.[0-9]*)?)?(?: +(\S.*))?")
-_UNTOLD = ("no box", "blank", UNKNOWN_DIALOG)
+_UNTOLD = ("no box", "blank", UNREAD, UNKNOWN_DIALOG)
 """The rules of a screen that tells nothing."""
 
 

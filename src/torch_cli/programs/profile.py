@@ -298,13 +298,15 @@ class Profile(NamedTuple):
 
     ``verified`` lists the program versions with which it was proven end to end. Without any, or
     with ``verified = false`` in TOML, the profile is unverified. ``unproven`` are sentences about
-    what was not proven.
+    what was not proven. ``unread`` is for a program whose screens nobody has seen: all of them are
+    ``unknown`` then, and this sentence says what to do; ``{agent}`` in it is the agent's name.
     """
 
     name: str
     title: str = ""
     verified: Words = ()
     unproven: Words = ()
+    unread: str = ""
     source: str = BUILT_IN
     launch: Launch = Launch()
     process: ProcessMatch = ProcessMatch()

@@ -109,6 +109,9 @@ UNKNOWN_KIND = "unknown"
 UNKNOWN_DIALOG = "unknown dialog"
 """The name of the rule for a screen with the shape of a menu or a question that no rule knows."""
 
+UNREAD = "unread"
+"""The rule of a screen whose profile reads none."""
+
 LOW_PANE = "low pane"
 """The name of the rule for a pane that shows only the input box."""
 

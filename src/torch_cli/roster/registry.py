@@ -220,13 +220,13 @@ def _pane_of(agent: Agent) -> Pane:
 def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
     """Return the profile of the program in an unregistered pane.
 
-    The profile must list the name of the process and know the screen. Otherwise raises
-    ``NotFoundError``, with the command that registers the program by hand.
+    The profile must list the name of the process and know the screen, if it reads any. Otherwise
+    raises ``NotFoundError``, with the command that registers the program by hand.
     """
     for profile in _sound_profiles():
         if pane.command not in profile.process.names:
             continue
-        if profile.process.shells:
+        if profile.process.shells or profile.unread:
             return profile
         if observe(client, store, pane, profile).state.state is not State.UNKNOWN:
             return profile

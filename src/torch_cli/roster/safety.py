@@ -131,19 +131,24 @@ def safety_of(profile: Profile, *, chord: bool, version: str) -> Safety:
 def safety_for(agent: Agent | None, profile: Profile | None = None) -> Safety | None:
     """Return what protects messages to ``agent``, or to an unregistered program of ``profile``.
 
-    ``None`` for a shell, which gets no messages, and if the profile cannot be read.
+    ``None`` for a program that gets no messages, and if the profile cannot be read.
     """
     if agent is None:
-        if profile is None or profile.process.shells:
+        if profile is None or not _gets_messages(profile):
             return None
         return safety_of(profile, chord=knows_chord(profile, os.environ), version="")
     try:
         known = profile or profile_named(agent.profile)
     except TorchError:
         return None
-    if known.process.shells:
+    if not _gets_messages(known):
         return None
     return safety_of(known, chord=agent.chord, version=agent.version)
+
+
+def _gets_messages(profile: Profile) -> bool:
+    """Return whether messages are ever typed into the program: it is no shell, and has a box."""
+    return not profile.process.shells and profile.box.kind != "none"
 
 
 def caution_of(profile: Profile, version: str) -> str:

@@ -100,7 +100,7 @@ class _Search:
         for (pane, fits), shown in zip(wanted, rows, strict=True):
             for profile, named in fits if shown is not None else ():
                 state = classify(screen_of(facts[pane.id], shown or ""), profile)
-                if state.state is not State.UNKNOWN:
+                if profile.unread or state.state is not State.UNKNOWN:
                     program = program_in(pane)
                     place = procs.directory(program.pid) if program else None
                     found.append(Stranger(pane, profile, state, place or "", named))

@@ -144,6 +144,7 @@ def command(
     from torch_cli.envfile import read_environment
     from torch_cli.lifecycle.begin import begin
     from torch_cli.lifecycle.spawn import SpawnOrder
+    from torch_cli.programs.unclear import advice
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of
 
@@ -184,7 +185,8 @@ def command(
         f"restart = {begun.kept}, as it was set for this agent before; "
         f"'torch health {begun.agent.name} --restart never' changes that"
     )
-    notes = (*begun.window.notes, *filter(None, [caution, bare, kept]))
+    todo = begun.state and advice(begun.state, begun.agent.name)
+    notes = (*begun.window.notes, *filter(None, [caution, todo, bare, kept]))
     _print(common, begun.agent, begun.window, state, notes)
     return _brief(common, begun, text, brief) if brief else 0
 
