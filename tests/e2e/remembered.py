@@ -5,8 +5,9 @@ import signal
 from typing import Any
 
 from conftest import wait_until
-from e2e.conftest import World
+from e2e.conftest import Sent, World
 from torch_cli import procs
+from torch_cli.profiling.stub import Behaviour
 
 
 def say(world: World, bodies: list[str], text: str) -> str:
@@ -38,6 +39,22 @@ def restart(world: World, *options: str, name: str = "") -> dict[str, Any]:
     world.settle()
     answer: dict[str, Any] = done.json
     return answer
+
+
+def streams(world: World, text: str) -> Sent:
+    """Send a message, and return while its answer is drawn, line by line, for five minutes more."""
+    rows = "\n\n".join(f"This is row {number} of many." for number in range(1000))
+    with world.stub.behaving(Behaviour(answer=rows, pace=0.3)):
+        sent = world.send(text)
+        world.wait(lambda: "row 4 of many" in world.server.screens(), "its answer")
+    assert sent.delivered, sent
+    assert world.stub.busy
+    return sent
+
+
+def asked(world: World, sent: Sent) -> int:
+    """Return how many requests asked for an answer to this message, and to nothing after it."""
+    return sum(bool(one.texts) and sent.text in one.texts[-1] for one in world.stub.requests)
 
 
 def kill(world: World) -> None:

@@ -14,7 +14,7 @@ import pytest
 from e2e.claude import ClaudeCode
 from e2e.conftest import MakeWorld, World
 from e2e.program import Program
-from e2e.remembered import conversation, kill, restart, say
+from e2e.remembered import conversation, kill, restart, say, streams
 from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.stub.messages import MessagesHandler
 from torch_cli.profiling.verify.texts import tag
@@ -179,7 +179,7 @@ def approve(world: World, made: Path) -> None:
     world.wait(is_made, "the tool")
 
 
-PHASES = ("before its answer", "at a question", "in a tool", "at the end")
+PHASES = ("before its answer", "in its answer", "at a question", "in a tool", "at the end")
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -194,6 +194,8 @@ def test_killed_in_each_phase_of_a_turn_it_goes_on_and_repeats_nothing(
         hold = world.stub.hold()
         sent = world.send(f"Do {second}.")
         hold.wait(60)
+    elif phase == "in its answer":
+        sent = streams(world, f"Do {second}.")
     elif phase == "at the end":
         sent = world.send(f"Do {second}.")
         assert world.await_arrival(sent)

@@ -8,7 +8,7 @@ import pytest
 from e2e.codex import Codex
 from e2e.conftest import MakeWorld, Setup
 from e2e.program import Program
-from e2e.remembered import conversation, restart, say
+from e2e.remembered import asked, conversation, kill, restart, say, streams
 from torch_cli.profiling.stub.responses import ResponsesHandler
 from torch_cli.profiling.verify.texts import tag
 
@@ -37,7 +37,7 @@ def kit() -> Program:
     return Remembered()
 
 
-def test_a_restart_continues_its_conversation(make_world: MakeWorld) -> None:
+def test_its_conversation_is_continued_after_a_restart_and_a_kill(make_world: MakeWorld) -> None:
     world, first = make_world(Setup.SPAWNED), tag()
     assert world.start().code == 0, world.server.screens()
     say(world, BODIES, f"Remember {first}.")
@@ -46,3 +46,11 @@ def test_a_restart_continues_its_conversation(make_world: MakeWorld) -> None:
     assert done["resumed"], done
     assert first in say(world, BODIES, "Continue.")
     assert conversation(world) == known
+
+    second = tag()
+    sent = streams(world, f"Do {second}.")
+    kill(world)
+    assert restart(world)["resumed"]
+    whole = say(world, BODIES, "Continue.")
+    assert first in whole
+    assert asked(world, sent) == 1, "what was cut off is not asked again"

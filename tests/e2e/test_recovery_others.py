@@ -9,7 +9,7 @@ from e2e.conftest import MakeWorld, Setup, World
 from e2e.gemini import Gemini
 from e2e.opencode import OpenCode
 from e2e.program import Program
-from e2e.remembered import conversation, kill, restart, say
+from e2e.remembered import asked, conversation, kill, restart, say, streams
 from torch_cli.profiling.stub.completions import CompletionsHandler
 from torch_cli.profiling.stub.gemini import GeminiHandler
 from torch_cli.profiling.verify.texts import tag
@@ -78,11 +78,14 @@ def test_its_conversation_is_continued(world: World) -> None:
     assert conversation(world) == known
     assert first in say(world, BODIES, f"And {second}.")
 
+    third = tag()
+    sent = streams(world, f"Do {third}.")
     kill(world)
     assert restart(world)["resumed"], "also what was continued before"
     whole = say(world, BODIES, "Continue.")
     assert first in whole
     assert second in whole
+    assert asked(world, sent) == 1, "what was cut off is not asked again"
 
     assert not restart(world, "--fresh")["resumed"]
     assert first not in say(world, BODIES, "Who am I?")

@@ -273,7 +273,8 @@ def _rests(client: ControlClient, store: Store, found: Found, agent: Agent) -> l
     ``None`` if a turn, a question or a draft shows, or no box: the step could cost something.
     """
     profile = _profile(agent)
-    await_drawn(client, found.pane)  # a person's keys may be among what its program has read
+    # A person's keys may be among what its program has read.
+    await_drawn(client, found.pane, profile.box.draws_within)
     sight = observe(client, store, found.pane, profile, program=_program(agent))
     box = sight.state.box
     if sight.state.state is not State.IDLE or box is None or not box.empty:
@@ -325,7 +326,7 @@ def _has_terminal(agent: Agent) -> bool:
 def _type(client: ControlClient, store: Store, found: Found, agent: Agent, command: str) -> bool:
     """Type ``command`` and submit it as a message is; return whether that was done."""
     pane, profile = found.pane, _profile(agent)
-    await_drawn(client, pane)
+    await_drawn(client, pane, profile.box.draws_within)
     sight = observe(client, store, pane, profile, program=_program(agent))
     box = sight.state.box
     if sight.state.state is not State.IDLE or box is None or not box.empty:
@@ -340,7 +341,7 @@ def _type(client: ControlClient, store: Store, found: Found, agent: Agent, comma
         sight = observe(client, store, pane, profile)
         box = sight.state.box
         if box is not None and box.text.strip() == command and _has_terminal(agent):
-            await_drawn(client, pane)
+            await_drawn(client, pane, profile.box.draws_within)
             return typist.press(keys, box_stands(sight, profile), unless=typist.keys_wait).done
         client.wait_output(pane.id, heard, 0.1)
     return False

@@ -84,7 +84,7 @@ class _Interrupter:
     def end(self) -> Interruption:
         """Press the key, unless something speaks against it, and see that the turn has ended."""
         for _ in range(INTERRUPT_LOOKS):
-            await_drawn(self.client, self.found.pane)
+            await_drawn(self.client, self.found.pane, self.profile.box.draws_within)
             sight = self._look()
             state = sight.state.state
             if state is not State.WORKING:

@@ -139,7 +139,7 @@ class _Switch:
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
         """Press once, and return the sight that shows another mode."""
         conditions = box_stands(sight, self.profile)
-        await_drawn(self.client, self.found.pane)
+        await_drawn(self.client, self.found.pane, self.profile.box.draws_within)
         typist = Typist(self.client, self.found.pane)
         outcome = typist.press(list(keys), conditions, unless=typist.keys_wait)
         if not outcome.done:

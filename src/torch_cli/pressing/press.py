@@ -91,7 +91,7 @@ def press(
                 raise
             _press_at_once(client, store, found, keys, [])
             return pane.id
-        await_drawn(client, pane)
+        await_drawn(client, pane, profile.box.draws_within)
         sight = observe(client, store, pane, profile)
         _check_dialog(target, pane.id, sight.state.dialog, dialog)
         if sight.state.dialog is not None:
@@ -160,7 +160,7 @@ def _once_read(
     until = time.monotonic() + KEY_SHOWS_SECONDS
     while True:
         heard = client.output.get(pane.id, 0)
-        await_drawn(client, pane)
+        await_drawn(client, pane, profile.box.draws_within)
         sight = observe(client, store, pane, profile)
         if sight.state.dialog != before.state.dialog or time.monotonic() >= until:
             return sight

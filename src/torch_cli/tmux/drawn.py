@@ -12,10 +12,6 @@ from torch_cli import procs
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 
-FRAME_SECONDS = 0.05
-"""Seconds within which a program that is not kept from running begins to draw what it has read, if
-its profile does not say (``box.draws_within``)."""
-
 LONG_AGO_SECONDS = 0.25
 """Seconds after which Torch believes, by the terminal's own record, that nothing read from it is
 still to be drawn. Five frames: it may be another process of the program that draws."""
@@ -39,7 +35,7 @@ class Drawn:
     (macOS, a process of another user).
     """
 
-    def __init__(self, pid: int, within: float = FRAME_SECONDS) -> None:
+    def __init__(self, pid: int, within: float) -> None:
         self._pid, self._within = pid, within
         self._readers: list[int] | None = None
         self._read: list[int] = []
@@ -75,13 +71,16 @@ class Drawn:
         return read is not None and time.time() - read >= LONG_AGO_SECONDS
 
 
-def await_drawn(client: ControlClient, pane: Pane, drawn: Drawn | None = None) -> None:
+def await_drawn(client: ControlClient, pane: Pane, drawn: Drawn | float) -> None:
     """Wait until the program in ``pane`` has drawn what it has read, half a second at most.
+
+    ``drawn`` has watched it before, or is the seconds within which it begins to draw.
 
     A person's keys may be among that: a key of Torch's would submit their words too, or answer what
     comes next. So the screen is asked once more after this, in the step that types.
     """
-    drawn = drawn or Drawn(pane.pid)
+    if isinstance(drawn, float | int):
+        drawn = Drawn(pane.pid, drawn)
     until = time.monotonic() + DRAWN_WITHIN_SECONDS
     while not drawn.all() and time.monotonic() < until:
         client.wait_output(pane.id, client.output.get(pane.id, 0), _DRAWN_POLL_SECONDS)

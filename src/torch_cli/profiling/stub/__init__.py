@@ -4,7 +4,7 @@ Its log is the ground truth of every proof: a message arrived if it is in a requ
 speaks one API: ``messages`` that of Claude Code, ``responses`` that of Codex, ``gemini`` that of
 Gemini CLI, ``completions`` that of opencode and aider. As a program of its own (``python -m
 torch_cli.profiling.stub --log FILE``) it prints its URL. ``POST /control`` takes JSON with any of
-``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold`` and ``release``.
+``mode``, ``delay``, ``answer``, ``pace``, ``command``, ``status``, ``hold`` and ``release``.
 """
 
 import json
@@ -39,6 +39,7 @@ class StubMode(StrEnum):
 class Behaviour:
     """How a request is answered: after ``delay`` seconds, with ``answer`` or with a tool call.
 
+    ``pace`` is the seconds that pass behind each line of ``answer``; at 0 it comes in one piece.
     In mode ``tool`` the answer asks the program to run ``command`` in its shell, or to use ``tool``
     with ``given`` if ``tool`` is set. A request that brings the result of the last call is answered
     with text, or with ``again`` by another call. ``status`` is the HTTP status of mode ``error``,
@@ -49,6 +50,7 @@ class Behaviour:
     mode: StubMode = StubMode.TEXT
     delay: float = 0.0
     answer: str = "OK."
+    pace: float = 0.0
     command: str = "touch approved"
     status: int = 500
     tool: str = ""
@@ -326,6 +328,16 @@ class Handler(ABC, BaseHTTPRequestHandler):
             for _ in self.server_stub.wait(behaviour.delay):
                 self.ping()
         return behaviour
+
+    def pieces(self, behaviour: Behaviour) -> Iterator[str]:
+        """Yield the text of the answer in the pieces, and at the pace, in which it streams."""
+        if not behaviour.pace:
+            yield behaviour.answer
+            return
+        for line in behaviour.answer.splitlines(keepends=True):
+            yield line
+            for _ in self.server_stub.wait(behaviour.pace):
+                pass
 
     def event(self, kind: str, **fields: Any) -> None:
         """Write one server-sent event."""

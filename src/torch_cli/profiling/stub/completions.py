@@ -46,9 +46,12 @@ class CompletionsHandler(Handler):
         call = behaviour.calls(request)
         if call and self._has_shell(body):
             self._chunk(request, body, {"tool_calls": [self._call(request, behaviour)]})
-        else:
+        elif call:
             block = f"Run this:\n\n```bash\n{behaviour.command}\n```\n"
-            self._chunk(request, body, {"content": block if call else behaviour.answer})
+            self._chunk(request, body, {"content": block})
+        else:
+            for piece in self.pieces(behaviour):
+                self._chunk(request, body, {"content": piece})
         self._chunk(request, body, {}, "tool_calls" if call and self._has_shell(body) else "stop")
         self._data(_base(request, body) | {"choices": [], "usage": COMPLETION_TOKENS})
         self._data("[DONE]")

@@ -48,21 +48,27 @@ class GeminiHandler(Handler):
         time.sleep(ANSWER_SECONDS)
         if behaviour.calls(request):
             name, call = behaviour.call(SHELL_TOOL, {"description": "stub command"})
-            part: dict[str, Any] = {"functionCall": {"name": name, "args": call}}
-        else:
-            part = {"text": behaviour.answer}
-        self.wfile.write(f"data: {json.dumps(_part(part))}\n\n".encode())
+            self._data(_part({"functionCall": {"name": name, "args": call}}))
+            return
+        for piece in self.pieces(behaviour):
+            self._data(_part({"text": piece}, ends=not behaviour.pace))
+        if behaviour.pace:
+            self._data(_part({"text": ""}))
+
+    def _data(self, value: object) -> None:
+        self.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
         self.wfile.flush()
 
     def ping(self) -> None:
         """Keep quiet: the program's client takes no comments."""
 
 
-def _part(part: dict[str, Any]) -> dict[str, Any]:
-    """Return a whole answer of one part."""
+def _part(part: dict[str, Any], *, ends: bool = True) -> dict[str, Any]:
+    """Return an answer of one part, or one piece of it if it does not end there."""
     content = {"role": "model", "parts": [part]}
+    end = {"finishReason": "STOP"} if ends else {}
     return {
-        "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
+        "candidates": [{"content": content, **end, "index": 0}],
         "usageMetadata": {
             "promptTokenCount": 10,
             "candidatesTokenCount": 5,

@@ -82,12 +82,14 @@ class MessagesHandler(Handler):
                 "name": name,
                 "input": {},
             }
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(call)}
+            given = json.dumps(call)
+            deltas = iter([{"type": "input_json_delta", "partial_json": given}])
         else:
             block = {"type": "text", "text": ""}
-            delta = {"type": "text_delta", "text": behaviour.answer}
+            deltas = ({"type": "text_delta", "text": one} for one in self.pieces(behaviour))
         self.event("content_block_start", index=0, content_block=block)
-        self.event("content_block_delta", index=0, delta=delta)
+        for delta in deltas:
+            self.event("content_block_delta", index=0, delta=delta)
         self.event("content_block_stop", index=0)
         reason = "tool_use" if tool else "end_turn"
         self.event(

@@ -48,7 +48,8 @@ class ResponsesHandler(Handler):
         self.event("response.output_item.added", output_index=0, item=item)
         if item["type"] == "message":
             place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-            self.event("response.output_text.delta", **place, delta=behaviour.answer)
+            for piece in self.pieces(behaviour):
+                self.event("response.output_text.delta", **place, delta=piece)
         self.event("response.output_item.done", output_index=0, item=item)
         usage = {
             "input_tokens": 10,
