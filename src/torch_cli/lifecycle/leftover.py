@@ -21,11 +21,9 @@ from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.database import StoreError
 from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.remains import TOKEN, token_of
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
-
-TOKEN = "TORCH_START"
-"""The variable with the token of the start."""
 
 LEFTOVER_SECONDS = 600.0
 """A leftover that is older is left alone: a person may have found it, and work in it."""
@@ -69,8 +67,9 @@ class Start:
         Raises ``HeldError`` if its program does not end.
         """
         token = self._left()
-        left = [pane for pane in _panes(socket) if token and _is_of(pane, token)]
+        left = [pane for pane in _panes(socket) if token and _is_of(socket, pane, token)]
         left = [pane for pane in left if not store.agents.ever_in(pane.at)]
+        left = [pane for pane in left if not (pane.dead and pane.id == keep)]
         return [_close(socket, pane, keep=pane.id == keep) for pane in left]
 
     def _left(self) -> str:
@@ -88,17 +87,23 @@ def _panes(socket: Socket) -> list[Pane]:
         return []
 
 
-def _is_of(pane: Pane, token: str) -> bool:
-    """Return whether the process of ``pane`` was begun by the start with ``token``, lately."""
+def _is_of(socket: Socket, pane: Pane, token: str) -> bool:
+    """Return whether the process of ``pane`` was begun by the start with ``token``.
+
+    If it lives, lately: a person may work in an older one. One that has ended keeps its pane, and
+    with that the name.
+    """
+    if pane.dead:
+        return token_of(socket, pane) == token
     process = procs.identify(pane.pid)
-    if pane.dead or process is None or (procs.environment(pane.pid) or {}).get(TOKEN) != token:
+    if process is None or (procs.environment(pane.pid) or {}).get(TOKEN) != token:
         return False
     begun = procs.begun(process)
     return begun is not None and time.time() - begun < LEFTOVER_SECONDS
 
 
 def _close(socket: Socket, pane: Pane, *, keep: bool) -> str:
-    process = procs.identify(pane.pid)
+    process = None if pane.dead else procs.identify(pane.pid)
     if keep:
         end_tree(pane)
     else:

@@ -106,7 +106,7 @@ def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Open
     profile, command, gone = check(store, order)
     directory = check_directory(order.directory)
     start = Start(order.name)
-    left = start.close_leftovers(store, socket)
+    left = start.close_leftovers(store, socket, order.into.id if order.into is not None else "")
     with start.noted():
         environment = {
             **_given(profile),

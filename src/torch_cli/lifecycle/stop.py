@@ -273,8 +273,7 @@ def _rests(client: ControlClient, store: Store, found: Found, agent: Agent) -> l
     ``None`` if a turn, a question or a draft shows, or no box: the step could cost something.
     """
     profile = _profile(agent)
-    # A person's keys may be among what its program has read.
-    await_drawn(client, found.pane, profile.box.draws_within)
+    await_drawn(client, found.pane, profile.box.draws_within)  # a person's keys may be among that
     sight = observe(client, store, found.pane, profile, program=_program(agent))
     box = sight.state.box
     if sight.state.state is not State.IDLE or box is None or not box.empty:

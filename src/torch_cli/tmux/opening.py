@@ -20,6 +20,7 @@ from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, TmuxError
 from torch_cli.tmux.panes import Pane, list_panes, with_end
 from torch_cli.tmux.process import run
+from torch_cli.tmux.remains import TOKEN, TOKEN_OPTION
 from torch_cli.tmux.running import is_heard
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
@@ -234,7 +235,11 @@ def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
 
 
 def start_command(order: Order, pane_id: str) -> list[bytes]:
-    """Return the lines that start the command in a pane and keep all that it prints."""
+    """Return the lines that start the command in a pane and keep all that it prints.
+
+    The pane keeps the token of the start, which its program has only while it runs.
+    """
+    token = order.environment.get(TOKEN, "")
     keep = quote.line("set-option", "-p", "-t", pane_id, "remain-on-exit", "on").decode()
     pipe = quote.line("pipe-pane", "-O", "-t", pane_id, "exec cat >/dev/null")
     return [
@@ -244,6 +249,7 @@ def start_command(order: Order, pane_id: str) -> list[bytes]:
         quote.line("if-shell", "-F", "#{?#{m:3.2*,#{version}},0,1}", keep),
         # New in 3.3. Without it the words "Pane is dead" are mixed into the output.
         quote.line("set-option", "-p", "-q", "-t", pane_id, "remain-on-exit-format", ""),
+        quote.line("set-option", "-p", "-t", pane_id, TOKEN_OPTION, token),
         # tmux may notice the end of a program before its output. Then it reads only a pane with a
         # pipe to the end (window_pane_destroy_ready() of 3.3a). A dead pane can have none.
         *([] if order.again else [pipe]),
@@ -301,7 +307,8 @@ def name_taken(pane: Pane) -> RefusedError:
     return RefusedError(
         f"session {pane.session!r} already has a window {pane.window!r}: {pane.id} "
         f"({pane.session}:{pane.window_index})",
-        hint="Use --reuse, or another name.",
+        hint="Close or rename that window, or use another name. 'torch window' takes it as it is "
+        "with --reuse.",
         code="name-taken",
     )
 

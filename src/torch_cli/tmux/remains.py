@@ -8,6 +8,12 @@ from torch_cli.tmux.socket import Socket
 DEAD_FORMAT = "remain-on-exit-format"
 """New in tmux 3.3."""
 
+TOKEN = "TORCH_START"
+"""The variable with the token of the start that has begun a program."""
+
+TOKEN_OPTION = "@torch_start"
+"""The same, kept with the pane: of a program that has ended nobody can read the variables."""
+
 _PATH = "@torch_path"
 
 
@@ -22,6 +28,11 @@ def say_when_dead(socket: Socket, pane: Pane, words: str) -> None:
     value = ["-u", "-t", pane.id, DEAD_FORMAT] if not words else ["-t", pane.id, DEAD_FORMAT]
     told = [quote.format_literal(words)] if words else []
     run(socket, "-N", "source-file", "-", stdin=quote.line("set-option", "-p", "-q", *value, *told))
+
+
+def token_of(socket: Socket, pane: Pane) -> str:
+    """Return the token of the start that has begun the program of ``pane``, '' if none has."""
+    return run(socket, "-N", "show-options", "-pqv", "-t", pane.id, TOKEN_OPTION).out.rstrip("\n")
 
 
 def note_path(socket: Socket, pane: Pane, path: str) -> None:
