@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,6 +30,7 @@ from torch_cli.attention.history import History
 from torch_cli.delivery.drain import Drain
 from torch_cli.delivery.post import word_to
 from torch_cli.programs.state import State
+from torch_cli.roster import registry
 from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -40,7 +42,9 @@ from torch_cli.teams.rebrief import due
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.terminals import is_shown
+from torch_cli.watch import state
 from torch_cli.watch.listing import list_agents
+from torch_cli.watch.state import states_of
 
 pytestmark = pytest.mark.skipif(not KEEPS_DEAD, reason="tmux 3.2 keeps no pane without its program")
 
@@ -651,6 +655,35 @@ def test_who_waits_for_it_goes_on_waiting_when_it_is_woken(
     Torch(dev.tmux.socket)("send", "dev", "DELAY(6)")
     waits.join()
     assert (done[0].code, done[0].json["state"]) == (0, "working"), done
+
+
+@pytest.mark.parametrize(("module", "name"), [(registry, "list_panes"), (state, "find")])
+def test_one_that_is_woken_during_a_look_is_not_taken_for_dead(
+    torch: Torch,
+    dev: DemoAgent,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+) -> None:
+    """Its new pane is in no answer that tmux has given before."""
+    sleep(torch)
+    dev.tmux.cmd("new-window", "-d", "sleep 600")  # so that its own is not the last
+    assert torch("tick").code == 0
+    dev.tmux.kill()
+    asked, wakes = getattr(module, name), iter(["once"])
+
+    def wake_after(*given: object) -> object:
+        try:
+            return asked(*given)
+        finally:
+            for _ in wakes:
+                assert torch("wake", "dev").code == 0
+
+    monkeypatch.setattr(module, name, wake_after)
+    (seen,) = states_of(store, dev.tmux.socket, ["dev"])
+    assert next(wakes, None) is None
+    assert seen.state.state in (State.IDLE, State.HIBERNATED), seen
 
 
 def test_a_pane_that_a_person_uses_again_is_left_to_them_and_said(

@@ -30,6 +30,16 @@ of a team.
 AGENT_NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
+class VanishedError(NotFoundError):
+    """The pane of ``agent`` is gone, as it was recorded when tmux was asked."""
+
+    code = "vanished"
+
+    def __init__(self, agent: Agent, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.agent = agent
+
+
 class Found(NamedTuple):
     """What a name or target leads to: a pane, and the agent registered in it, if any."""
 
@@ -93,8 +103,7 @@ def find(store: Store, socket: Socket, target: str) -> Found:
     agent = store.agents.get(target)
     elsewhere = agent is not None and socket.demanded and not socket.leads_to(agent.socket)
     if agent is not None and agent.stopped is None and not elsewhere:
-        home = Socket(path=agent.socket)
-        return Found(target, home, _pane_of(agent), agent)
+        return _find_agent(store, agent)
     try:
         pane = resolve(list_panes(socket), target)
     except NotFoundError as missing:
@@ -106,6 +115,18 @@ def find(store: Store, socket: Socket, target: str) -> Found:
         raise
     agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
     return Found(agent.name if agent else target, Socket(path=pane.socket_path), pane, agent)
+
+
+def _find_agent(store: Store, agent: Agent) -> Found:
+    """Return the pane of ``agent``, also if it is started in another while tmux is asked."""
+    while True:
+        try:
+            return Found(agent.name, Socket(path=agent.socket), _pane_of(agent), agent)
+        except VanishedError:
+            now = store.agents.get(agent.name)
+            if now is None or now.stopped is not None or now.at == agent.at:
+                raise
+            agent = now
 
 
 def _check_single(target: str) -> None:
@@ -214,7 +235,7 @@ def _pane_of(agent: Agent) -> Pane:
     starts = "wake" if asleep else "restart"
     again = f"'torch {starts} {agent.name}' starts it again. " if agent.origin == "spawned" else ""
     hint = f"{again}'torch stop {agent.name}' removes it."
-    raise NotFoundError(what, hint=hint, code="vanished")
+    raise VanishedError(agent, what, hint=hint)
 
 
 def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:

@@ -8,7 +8,7 @@ from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, State
 from torch_cli.roster.conversation import follow
-from torch_cli.roster.registry import Found, find, profile_named, recognise
+from torch_cli.roster.registry import Found, VanishedError, find, profile_named, recognise
 from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -89,16 +89,18 @@ def _state_of_target(store: Store, socket: Socket, target: str, sources: bool) -
     try:
         return _state_of(store, find(store, socket, target), sources)
     except TorchError as error:
-        gone = state_of_gone(store, target, error)
+        gone = state_of_gone(store, error)
         return gone or StateOf(target, "", state_unknown(error), None, error=error)
 
 
-def state_of_gone(
-    store: Store, target: str, error: TorchError, ended: State = State.DEAD
-) -> StateOf | None:
-    """Return the state of an agent of which ``error`` says that its pane is gone, else ``None``."""
-    agent = store.agents.get(target) if error.code == "vanished" else None
-    return None if agent is None else _states_of_agents(store, [agent], {}, ended)[0]
+def state_of_gone(store: Store, error: TorchError, ended: State = State.DEAD) -> StateOf | None:
+    """Return the state of an agent of which ``error`` says that its pane is gone, else ``None``.
+
+    Its record is not read again: by now it may name another pane, of which nobody has said that.
+    """
+    if not isinstance(error, VanishedError):
+        return None
+    return _states_of_agents(store, [error.agent], {}, ended)[0]
 
 
 def _states_of_agents(

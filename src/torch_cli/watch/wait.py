@@ -117,7 +117,7 @@ def _without_pane(store: Store, target: str, missing: NotFoundError, wait: Wait)
     Raises ``missing`` if it has ended otherwise, or no agent is meant. One that is hibernated may
     be woken.
     """
-    gone = state_of_gone(store, target, missing, _ended(wait.wanted) or State.DEAD)
+    gone = state_of_gone(store, missing, _ended(wait.wanted) or State.DEAD)
     if gone is None or gone.error is not None:
         raise missing
     if gone.state.state is State.HIBERNATED:
