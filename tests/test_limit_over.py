@@ -13,6 +13,7 @@ import scheduler
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from test_doctor import finding
+from test_task import agent as registered
 from torch_cli.attention.history import History
 from torch_cli.attention.waits import DEALT_WITH
 from torch_cli.delivery.drain import drain_once
@@ -52,6 +53,14 @@ def utc(words: str) -> float:
         ("in 3 seconds", "2026-11-29T13:00:03"),
         ("12:59pm (UTC)", "2026-11-29T12:59:00"),  # not yet rounded away
         ("12:58pm (UTC)", "2026-11-30T12:58:00"),
+        ("9:17 PM UTC", "2026-11-29T21:17:00"),
+        ("9:17\u202fPM GMT", "2026-11-29T21:17:00"),
+        ("9:17 AM GMT+5:30", "2026-11-30T03:47:00"),
+        ("9:17 PM GMT-3", "2026-11-30T00:17:00"),
+        ("11:59 PM PDT", "2026-11-30T06:59:00"),
+        ("3720s", "2026-11-29T14:02:00"),
+        ("23640.25s", "2026-11-29T19:34:00.250000"),
+        ("2h10m5s", "2026-11-29T15:10:05"),
     ],
 )
 def test_the_words_of_a_limit_name_a_moment(words: str, at: str) -> None:
@@ -65,6 +74,7 @@ def test_the_words_of_a_limit_name_a_moment(words: str, at: str) -> None:
     "words",
     [
         *("later", "", "3", "13pm", "0am", "25:00", "3pm (Nowhere/None)", "3pm (../../etc)"),
+        *("9:17 AM XYZ", "9:17 AM GMT+99", "9:17 AM CET"),
         *("Feb 30, 3pm (UTC)", "Foo 3, 3pm (UTC)", "Jan 2, 2020 3pm and more", "9" * 400 + "s"),
     ],
 )
@@ -198,6 +208,26 @@ def test_a_limit_without_a_moment_waits_for_a_person(
     said = torch("health", "demo", "--explain").out
     assert "limited: later" in said
     assert "does not say when that is" in said
+
+
+def test_a_dialog_that_named_the_end_counts_for_more_than_what_it_leaves(store: Store) -> None:
+    """Gemini CLI's words after it, "retry after 3720s", count from when it asked the API."""
+    one, began = registered(store, "gem"), time.time()
+    clock = time.strftime("%-I:%M %p UTC", time.gmtime(began + 3720))
+    with store.database.transaction():
+        sql = "UPDATE agents SET profile = 'gemini', created = ?"
+        store.database.query(sql, began - 99)
+    for state, reset, at in (
+        *(("working", "", began - 5), ("waiting", clock, began)),
+        ("limited", "3720s", began + 1800),
+    ):
+        detail = {"state": state, "since": at, **({"reset": reset} if reset else {})}
+        store.events.insert("state", "gem", detail, agent=one.identity)
+    limit = limit_of(store, agent_now(store, "gem"), profile_named("gemini"), began + 1801)
+    assert limit is not None
+    assert limit.until is not None
+    assert limit.cut, "it was at work when the dialog came"
+    assert 0 <= began + 3720 - limit.until < 60
 
 
 def test_who_was_idle_before_the_limit_is_not_told_to_go_on(

@@ -39,6 +39,11 @@ def answers() -> str:
     return os.path.join(state_dir(), "answers")
 
 
+def program_logs() -> str:
+    """Return the directory of logs that programs write for Torch. It may not exist."""
+    return os.path.join(state_dir(), "program-logs")
+
+
 def is_chosen() -> bool:
     """Return whether the directory was chosen. Programs that Torch starts must then be told."""
     return bool(_torch_home())

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from e2e.program import Program
 from torch_cli import paths
 from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.texts import prose
+from torch_cli.programs.reset import reset_at
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -50,6 +52,9 @@ command = [{python}, "-c", "import sys; open(sys.argv[1], 'a').write(sys.stdin.r
 
 SEEN_SECONDS = 10.0
 """Within this time the history must know what shows; on a quiet machine it takes less than one."""
+
+QUOTA_SECONDS = 3720
+"""After how long the API of Gemini CLI says that a quota begins again."""
 
 QUESTION = "Which database should the demo use?"
 OWN_WORDS = "DuckDB, please; it is $(fast) #{pid}"
@@ -95,6 +100,8 @@ FAULTS: dict[str, dict[int, Fault]] = {
     },
     "gemini": {
         401: Fault("API Error", "error", "authentication"),
+        429: Fault("Thinking", "retrying", "rate-limited"),
+        529: Fault("Thinking", "retrying", "overloaded"),
     },
     "opencode": {
         401: Fault("stub: an error", "error", "authentication"),
@@ -103,7 +110,7 @@ FAULTS: dict[str, dict[int, Fault]] = {
     },
 }
 """What the programs do with errors. Claude Code tries once more here, and ends the turn. Gemini CLI
-tries again after 429 and 529 too, and shows only that it works (0.61.0, 2026-11-29)."""
+tries again after 429 and 529 too, and shows only that it works: its log says it (0.61.0)."""
 
 
 class Watched:
@@ -203,6 +210,8 @@ def test_what_needs_a_person_is_seen_told_once_and_gone_once_dealt_with(watched:
         plan(watched)
     for status, fault in FAULTS[world.kit.name].items():
         api_error(watched, status, fault)
+    if world.kit.name == "gemini":
+        quota(watched)
     end_of_a_turn(watched)
     left_draft(watched)
     crash(watched)
@@ -362,6 +371,42 @@ def api_error(watched: Watched, status: int, fault: Fault) -> None:
             world.keys("Escape")
     world.settle()
     world.ask(prose(30))  # the next turn ends well
+    watched.rested()
+
+
+def quota(watched: Watched) -> None:
+    """Gemini CLI asks whether to try again after a quota that begins again in more than 5 minutes.
+
+    Its answer of the API is that of 2026-11-30.
+    """
+    world, before = watched.world, len(watched.told())
+    soon = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{QUOTA_SECONDS}s"}
+    words = "You exceeded your current quota, please check your plan and billing details."
+    given = {"details": [soon]}
+    world.stub.behaviour = Behaviour(StubMode.ERROR, status=429, answer=words, given=given)
+    world.ask(prose(30))
+    seen = watched.see(lambda: shows(world, "Usage limit reached"), "waiting", "a quota")
+    ends = time.time() + QUOTA_SECONDS
+    watched.told_once(before, "waiting")
+    assert seen["question"].startswith("Usage limit reached for")
+    named = reset_at(seen["reset"], time.time())
+    assert named is not None
+    assert abs(named - ends) < 90, seen
+    found = watched.needs()
+    assert (found["do"], found["question"].split(" for ")[0]) == ("answer", "Usage limit reached")
+    step = next(one for one in found["steps"] if one["words"] == "Stop")
+    done = world.torch(*step["command"][1:])
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    watched.wait(lambda: watched.states()[-1][1]["state"] == "limited", "the limit")
+    assert watched.needs()["do"] == "wait"
+    assert watched.states()[-1][1]["reset"] == f"{QUOTA_SECONDS}s"
+    limit = world.torch("health", world.name, "--json").json["limit"]
+    assert abs(datetime.fromisoformat(limit["until"]).timestamp() - ends) < 90, limit
+    held = world.send("After the limit.", "--timeout", "0").result.json
+    assert held["reason"].startswith("limited:"), held
+    world.empty_outbox()
+    world.stub.behaviour = Behaviour()
+    world.ask(prose(30))  # a person goes on
     watched.rested()
 
 

@@ -38,6 +38,9 @@ DIALOG_GONE_SECONDS = 10.0
 """Seconds in which a dialog must have gone after its key. The programs take less than 0.5; an
 overloaded machine took 4."""
 
+MOVED_STANDS_SECONDS = 0.1
+"""For so long a selection must stand before the next key, or it may not be drawn whole yet."""
+
 AFTER_STANDS_SECONDS = 0.3
 """Seconds that what comes after must stand: a program may clear its screen first."""
 
@@ -250,10 +253,15 @@ class _Answering:
 
     def _await_moved(self, before: Dialog, option: Option, moves: list[str]) -> Sight:
         """Return a sight of the same dialog with another row selected."""
-        one = asked(before)
+        one, stood = asked(before), ("", 0.0)
 
         def moved(now: Dialog) -> bool:
+            """Whether it is drawn whole: Gemini CLI draws parts of one selection after another."""
+            nonlocal stood
+            if now.hash != stood[0]:
+                stood = (now.hash, time.monotonic())
             other = bool(mark_of(now)) and now.marked != before.marked
+            other = other and time.monotonic() - stood[1] >= MOVED_STANDS_SECONDS
             return other and (asked(now).digest, asked(now).options) == (one.digest, one.options)
 
         return self._await(moved, option, moves)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +20,9 @@ from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.leftover import Start
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.unready import asks_first, ended_early
+from torch_cli.lifecycle.variables import gets_all, variables_of
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
-from torch_cli.paths import answers, is_chosen, state_dir
-from torch_cli.programs.loading import STOCK
+from torch_cli.paths import is_chosen, state_dir
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Launch, Profile
 from torch_cli.programs.program import ask_version, find_program, version_on
@@ -109,7 +108,7 @@ def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Open
     left = start.close_leftovers(store, socket, order.into.id if order.into is not None else "")
     with start.noted():
         environment = {
-            **_given(profile),
+            **variables_of(profile),
             **_path(order),
             **order.environment,
             **_identity(order.name),
@@ -169,7 +168,7 @@ def _register(
 ) -> Agent:
     """Record the agent in ``window``; ``gone`` is one of the same name whose program is gone."""
     pane = window.pane
-    ours = not _given(profile).keys() & order.environment.keys()
+    ours = gets_all(profile, order.environment)
     agent = Agent.of(
         pane,
         procs.identify(pane.pid) or procs.Process(pane.pid, ""),
@@ -292,17 +291,6 @@ def _environment(order: SpawnOrder) -> dict[str, str]:
 
 def _path(order: SpawnOrder) -> dict[str, str]:
     return {"PATH": order.path} if order.path else {}
-
-
-def _given(profile: Profile) -> dict[str, str]:
-    """Return the variables that the profile sets for this run. The caller's own come first."""
-    words = {"profiles": STOCK, "profiles_url": Path(STOCK).as_uri(), "hook": hook_command()}
-    words["answers"] = answers()
-    given = {}
-    for item in profile.launch.env_set:
-        name, _, value = item.partition("=")
-        given[name] = re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), value)
-    return given
 
 
 def _reports(profile: Profile, ours: bool) -> bool:

@@ -84,8 +84,20 @@ def limit_of(store: Store, agent: Agent, profile: Profile, now: float) -> Limit 
     program = Process(agent.program_pid, agent.program_started)
     figure = reset_by_figures(profile.answer.transcript, program, max([rested, *settled]))
     # The words first: they are there as long as the limit is, and name one moment.
-    until = reset_at(reset, max([began, *settled])) or figure
+    until = _offered(states) or reset_at(reset, max([began, *settled])) or figure
     return Limit(reset, began, None if until is None else int(until), cut, figure)
+
+
+def _offered(states: list[Event]) -> float | None:
+    """Return when a limit ends by the dialog that a person has closed just before, if one said so.
+
+    What Gemini CLI then leaves on its screen counts from when it asked the API, which the dialog
+    may be much younger than; it is older than what it leaves (0.61.0, 2026-11-30).
+    """
+    before = next(iter(dropwhile(_is_limited, states)), None)
+    if before is None or before.detail.get("state") != State.WAITING:
+        return None
+    return reset_at(str(before.detail.get("reset") or ""), since_of(before))
 
 
 def _submitted(store: Store, agent: Agent, profile: Profile, since: float) -> list[float]:

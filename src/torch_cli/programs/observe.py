@@ -1,5 +1,6 @@
 """A look at a pane: what it shows, what its program last reported, and the resulting state."""
 
+import time
 from typing import NamedTuple
 
 from torch_cli.procs import Process, alive
@@ -62,6 +63,10 @@ def observe(
         agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
         state = unless_over(store, agent, profile, state)
     state = at_home(state, profile, program or pane.pid)
+    if state.state is State.WORKING and profile.answer.transcript == "gemini":
+        from torch_cli.programs.attempts import with_attempt  # costs other programs' messages 1 ms
+
+        state = with_attempt(state, profile, program or pane.pid, time.time())
     if program is not None:
         state = or_exited(state, program)
     return Sight(screen, state, reported_at(profile, report))

@@ -1,8 +1,8 @@
 """When a usage limit ends, by the words in which a program says it.
 
 Claude Code writes ``2:54am (UTC)``, ``3pm (Europe/Berlin)`` or ``Oct 28, 3pm (UTC)``, Codex ``3:04
-PM``, ``Jul 5th, 2026 8:19 PM`` or ``5 days 22 hours 11 minutes``. All other words say nothing that
-can be relied on.
+PM``, ``Jul 5th, 2026 8:19 PM`` or ``5 days 22 hours 11 minutes``, Gemini CLI ``9:17 AM UTC``,
+``9:17 AM GMT+5:30`` or ``3720s``. All other words say nothing that can be relied on.
 """
 
 import datetime
@@ -13,15 +13,21 @@ ROUNDED_SECONDS = 60.0
 
 _UNITS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "m": 60, "hour": 3600, "h": 3600}
 _UNITS |= {"day": 86_400, "d": 86_400}
-_PART = r"\d{1,4} ?(?:days?|hours?|minutes?|min|seconds?|sec|[dhms])"
-_SPAN = re.compile(rf"(?:in )?({_PART}(?:,? (?:and )?{_PART})*)", re.IGNORECASE)
-_ONE = re.compile(r"(\d{1,4}) ?([a-z]{1,7}?)s?\b", re.IGNORECASE)
+_NUMBER, _UNIT = r"\d{1,6}(?:\.\d{1,9})?", "days?|hours?|minutes?|min|seconds?|sec|[dhms]"
+_PART = rf"{_NUMBER} ?(?:{_UNIT})"
+_SPAN = re.compile(rf"(?:in )?({_PART}(?:,? ?(?:and )?{_PART})*)", re.IGNORECASE)
+_ONE = re.compile(rf"({_NUMBER}) ?({_UNIT})", re.IGNORECASE)
+_ABBREVIATED = {"UTC": 0, "GMT": 0}
+_ABBREVIATED |= {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8}
+_ABBREVIATED |= {"PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10}
+"""Hours east of UTC. JavaScript has no other short names in English; the rest are ``GMT+1``."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MOMENT = re.compile(
     r"(?:(?P<month>[a-z]{3})[a-z]* (?P<day>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<year>20\d\d))?"
     r",?(?: at)? )?"
     r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))? ?(?P<half>[ap]m)?"
-    r"(?: ?\((?P<zone>[A-Za-z0-9_+/-]{1,60})\))?",
+    r"(?: ?\((?P<zone>[A-Za-z0-9_+/-]{1,60})\)"
+    r"| (?P<short>[A-Z]{3,4})(?:(?P<east>[+-]\d{1,2})(?::(?P<more>\d\d))?)?)?",
     re.IGNORECASE,
 )
 
@@ -32,11 +38,11 @@ def reset_at(words: str, seen: float) -> float | None:
     A time of day is the next one. Without a zone it is that of this machine. ``None`` for words
     that name no moment, or one that is over.
     """
-    span = _SPAN.fullmatch(words.strip())
+    words = " ".join(words.split())  # before AM and PM, JavaScript writes a space of its own
+    span = _SPAN.fullmatch(words)
     if span is not None:
-        parts = _ONE.findall(span[1])
-        return seen + sum(int(number) * _UNITS[unit.lower()] for number, unit in parts)
-    found = _MOMENT.fullmatch(words.strip())
+        return seen + sum(float(number) * _seconds(unit) for number, unit in _ONE.findall(span[1]))
+    found = _MOMENT.fullmatch(words)
     if found is None or not (found["minute"] or found["half"]):
         return None
     try:
@@ -51,9 +57,7 @@ def without_zone(words: str) -> str:
 
 
 def _next(found: re.Match[str], seen: float) -> float | None:
-    from zoneinfo import ZoneInfo  # 3 to 8 ms, at each look at agents
-
-    zone = ZoneInfo(found["zone"]) if found["zone"] else None
+    zone = _zone(found)
     began = datetime.datetime.fromtimestamp(seen, zone)
     clock = datetime.time(_hour(int(found["hour"]), found["half"]), int(found["minute"] or 0))
     for date in _dates(found, began.date()):
@@ -61,6 +65,26 @@ def _next(found: re.Match[str], seen: float) -> float | None:
         if at > seen - ROUNDED_SECONDS:
             return at
     return None
+
+
+def _zone(found: re.Match[str]) -> datetime.tzinfo | None:
+    """Return the zone that a moment names, ``None`` if it names none."""
+    if found["short"]:
+        ahead = datetime.timedelta(hours=_ABBREVIATED[found["short"].upper()])
+        if found["east"]:
+            minutes = int(found["more"] or 0) * (-1 if found["east"].startswith("-") else 1)
+            ahead += datetime.timedelta(hours=int(found["east"]), minutes=minutes)
+        return datetime.timezone(ahead)
+    if not found["zone"]:
+        return None
+    from zoneinfo import ZoneInfo  # 3 to 8 ms, at each look at agents
+
+    return ZoneInfo(found["zone"])
+
+
+def _seconds(unit: str) -> int:
+    """Return the seconds of a unit of time."""
+    return _UNITS[unit.lower().rstrip("s") or "s"]
 
 
 def _hour(hour: int, half: str | None) -> int:

@@ -356,7 +356,10 @@ class Passes:
         return wait if known == store.watches.version() else 1.0
 
     def retention(self, store: Store, now: float) -> float:
-        """Delete old rows."""
+        """Delete old rows, and what programs have logged for Torch."""
+        from torch_cli.programs.attempts import sweep_logs
+
+        sweep_logs(now)
         store.retention.sweep(now, self._until)
         return INTERVALS.copy
 

@@ -17,6 +17,7 @@ _OURS = (
         "handoffs",
         "locks",
         "logs",
+        "program-logs",
         "shadows",
         "snippet.tmux.conf",
         "top.json",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import TorchError
 from torch_cli.procs import Process
+from torch_cli.programs.attempts import with_attempt
 from torch_cli.programs.classify import classify
 from torch_cli.programs.limit import unless_over
 from torch_cli.programs.observe import or_exited
@@ -175,6 +176,7 @@ class Sweep:
             state = unless_over(self.store, agent, self._profile(agent.profile), state)
             program = Process(agent.program_pid, agent.program_started)
             state = at_home(state, self._profile(agent.profile), program)
+            state = with_attempt(state, self._profile(agent.profile), program, time.time())
         if judged.error is None and judged.said:
             state = with_report(self.store, pane, state, judged.said)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells

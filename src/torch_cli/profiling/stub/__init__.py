@@ -43,8 +43,8 @@ class Behaviour:
     In mode ``tool`` the answer asks the program to run ``command`` in its shell, or to use ``tool``
     with ``given`` if ``tool`` is set. A request that brings the result of the last call is answered
     with text, or with ``again`` by another call. ``status`` is the HTTP status of mode ``error``,
-    and ``headers`` are those of its answer. An error of Codex's API takes more fields from
-    ``given``, such as ``resets_at``.
+    and ``headers`` are those of its answer. An error of Codex's or Google's API takes more
+    fields from ``given``, such as ``resets_at`` or ``details``.
     """
 
     mode: StubMode = StubMode.TEXT

@@ -38,6 +38,7 @@ class GeminiHandler(Handler):
         if behaviour.mode is StubMode.ERROR:
             status = _STATUS.get(behaviour.status, "INTERNAL")
             error = {"code": behaviour.status, "message": behaviour.answer, "status": status}
+            error |= behaviour.given
             self.fail(behaviour, {"error": error})
             return
         if "stream" not in self.path:
