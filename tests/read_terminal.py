@@ -16,8 +16,13 @@ def on_terminal(
     environ: Mapping[str, str],
     cwd: Path | None = None,
     size: tuple[int, int] | None = None,
+    *,
+    errors: bool = False,
 ) -> bytes:
-    """Return what a command prints on a terminal of ``size`` (columns, rows); it must succeed."""
+    """Return what a command prints on a terminal of ``size`` (columns, rows); it must succeed.
+
+    With ``errors`` what it writes to stderr is there too, as a person sees it.
+    """
     master, terminal = pty.openpty()
     if size is not None:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
@@ -25,7 +30,7 @@ def on_terminal(
         words,
         stdin=subprocess.DEVNULL,
         stdout=terminal,
-        stderr=subprocess.PIPE,
+        stderr=terminal if errors else subprocess.PIPE,
         env=environ,
         cwd=cwd,
     )
@@ -37,6 +42,6 @@ def on_terminal(
         except OSError:  # the last one that had the terminal open has ended
             break
     os.close(master)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 0, (errors.decode(), got)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 0, ((said or b"").decode(), got)
     return got.replace(b"\r\n", b"\n")

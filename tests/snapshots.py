@@ -3,10 +3,13 @@
 ``TORCH_SNAPSHOTS=write`` writes them anew. Then look at what has changed, with ``git diff``.
 """
 
+import difflib
 import os
 import re
 import unicodedata
 from pathlib import Path
+
+import pytest
 
 PLACE = Path(__file__).parent / "tables"
 
@@ -44,4 +47,8 @@ def check(name: str, shown: dict[str, str]) -> None:
     if _WRITES:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == text, f"{path}: TORCH_SNAPSHOTS=write accepts it"
+    seen = path.read_text(encoding="utf-8")
+    if seen != text:
+        lines = difflib.unified_diff(seen.split("\n"), text.split("\n"), "seen last", "now", n=1)
+        changes = "\n".join(lines)
+        pytest.fail(f"{path}: TORCH_SNAPSHOTS=write accepts it\n{changes}", pytrace=False)

@@ -6,7 +6,7 @@ have been deleted meanwhile, it has expired, and that is an error.
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.duration import words as duration
@@ -232,6 +232,8 @@ def words_of(event: Event, text: str = "") -> str:
         extra = "" if said == known.get("title") else said
         words = [f"{known.get('what')}{by}", known.get("task"), known.get("title"), extra]
         return _joined(*words)
+    if event.verb in _WORDS_OF:
+        return _WORDS_OF[event.verb](event, by)
     if event.verb == "answer":
         chosen = f"{known.get('option')} {known.get('words')}"
         return _joined(f"pressed{by}", chosen, known.get("question"))
@@ -273,6 +275,28 @@ def _of_rule(known: Mapping[str, Any]) -> str:
     if known.get("dry_run"):
         return f"left to you, would be {done} by {rule} (dry_run)"
     return f"left to you, {rule} waits: the file has changed since it was accepted (torch trust)"
+
+
+def _of_commit(event: Event, by: str) -> str:
+    """Return a commit, its subject, the branch that it is on, and the checkpoint before it."""
+    known = event.detail
+    branch, checkpoint = known.get("branch"), known.get("checkpoint")
+    return _joined(
+        f"committed{by}",
+        str(known.get("commit"))[:9],
+        known.get("subject"),
+        f"on {branch}" if branch else "",
+        f"after {checkpoint}" if checkpoint else "",
+    )
+
+
+def _of_mute(event: Event, by: str) -> str:
+    left = float(event.detail.get("until") or 0.0) - event.at
+    return f"muted{by} for {duration(left)}" if left > 0 else f"unmuted{by}"
+
+
+_WORDS_OF: Mapping[str, Callable[[Event, str], str]] = {"commit": _of_commit, "mute": _of_mute}
+"""What has words of its own, by its verb; the second is who did it, as ' by NAME' or ''."""
 
 
 def _joined(*words: object) -> str:

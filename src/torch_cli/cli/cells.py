@@ -45,6 +45,19 @@ def cut_front(text: str, columns: int, *, mark: str = "…") -> str:
     return f"{mark}{text[start:].lstrip()}" if columns > 0 else ""
 
 
+def cut_to_end(text: str, columns: int, *, mark: str = "…") -> str:
+    """Return whole words of the end of ``text``; of a last word without room, its end."""
+    if cells(text) <= columns:
+        return text
+    left = ""
+    for word in reversed(text.split(" ")):
+        longer = f"{word} {left}" if left else word
+        if cells(longer) > columns:
+            break
+        left = longer
+    return left or cut_front(text, columns, mark=mark)
+
+
 def head(text: str, columns: int) -> str:
     """Return as much of the beginning of ``text`` as ``columns`` have room for."""
     size = 0

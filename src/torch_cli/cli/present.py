@@ -160,7 +160,8 @@ _PREFIX = "torch: "
 def _fitted(line: str, columns: int, indent: int | None) -> str:
     """Return ``line`` in rows of a terminal, all but the first indented.
 
-    At most half of a row is indent: what a screen had far to the right would leave no room.
+    At most half of a row is indent, and less if a word needs more: what a screen had far to the
+    right would leave no room.
     """
     words = line.lstrip(" ")
     if words.startswith("torch "):
@@ -171,9 +172,10 @@ def _fitted(line: str, columns: int, indent: int | None) -> str:
         return line
     if indent is None:
         indent = len(_PREFIX) if words.startswith(_PREFIX) else len(line) - len(words) + 2
-    half = columns // 2
-    begun = " " * min(len(line) - len(words), half)
-    return "\n".join(folded(f"{begun}{words}", columns, min(indent, half), whole=True))
+    longest = max(map(cells, words.split(" ")))
+    most = max(0, min(columns // 2, columns - longest))
+    begun = " " * min(len(line) - len(words), most)
+    return "\n".join(folded(f"{begun}{words}", columns, min(indent, most), whole=True))
 
 
 def print_text(text: str, *, colours: bool = False) -> None:
@@ -298,11 +300,13 @@ def print_folded(text: str, indent: int, *, behind: str = "") -> None:
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
-    """Print ``name  value`` lines, empty values left out."""
+    """Print ``name  value`` lines, empty values left out; of a tuple each value has a line."""
     width = max((len(name) for name in fields), default=0)
     for name, value in fields.items():
-        if value not in (None, ""):
-            say(f"{name:<{width}}  {printable(str(value))}", indent=width + 2)
+        each = value if isinstance(value, tuple) else () if value in (None, "") else (value,)
+        for number, one in enumerate(each):
+            label = name if number == 0 else ""
+            say(f"{label:<{width}}  {printable(str(one))}", indent=width + 2)
 
 
 def report_words(report: "OwnReport") -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from torch_cli.cli.cells import cells, cut, cut_front
+from torch_cli.cli.cells import cells, cut, cut_front, cut_to_end
 from torch_cli.cli.present import printable, terminal_size
 from torch_cli.cli.signs import SIGNS, Sign
 
@@ -24,6 +24,9 @@ _BELOW = "2"
 """Attributes of a terminal (ECMA-48, 8.3.117): bold, faint."""
 
 _LEFT_OUT = -1
+
+_SHORTEN = {"path": cut_front, "end": cut_to_end}
+"""How a cell without room becomes shorter, by the kind of its column; others lose their end."""
 
 
 class Column(NamedTuple):
@@ -103,6 +106,12 @@ def paper() -> Paper:
     return Paper(
         terminal_size().columns, colours, sys.stdout.encoding, home if home.startswith("/") else ""
     )
+
+
+def cut_to_terminal(line: str) -> str:
+    """Return ``line`` as one row of a terminal, whole for a pipe."""
+    on = paper()
+    return line if on.width is None else cut(line, on.width, mark=on.mark)
 
 
 def print_table(
@@ -222,7 +231,7 @@ def _line(columns: Sequence[Column], row: Sequence[_Cell], widths: Sequence[int]
     shown = []
     for column, cell, width in zip(columns, row, widths, strict=True):
         if width != _LEFT_OUT:
-            shorten = cut_front if column.kind in ("path", "end") else cut
+            shorten = _SHORTEN.get(column.kind, cut)
             text = shorten(cell.text, width, mark=on.mark)
             shown.append((on.paint(text, cell.attribute), " " * (width - cells(text))))
     text = "".join(f"{painted}{pad}{GAP}" for painted, pad in shown[:-1])

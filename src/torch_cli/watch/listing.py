@@ -87,6 +87,11 @@ def list_agents(
         if isinstance(one := seen.get(agent.name), Seen)
     }
     lost = all_gone(store, [one for one in agents if one.name not in seen])
+    sighted |= {
+        agent.name: sighting(store, agent, gone)
+        for agent in agents
+        if isinstance(gone := lost.get(agent.name), AgentState)
+    }
     since = note_states(store, sighted)
     profiles, briefed = Profiles(), store.briefings.newest()
     return [
@@ -204,9 +209,7 @@ def _line(
     if isinstance(other, TorchError):
         state = state_unknown(other)
         return Line(agent, state.state, state.evidence, None, message, other)
-    if sighted is None:
-        assert isinstance(other, AgentState)
-        return Line(agent, other.state, other.evidence, None, message)
+    assert sighted is not None
     state = sighted.state
     return Line(
         *(agent, state.shown, state.evidence, None, message),

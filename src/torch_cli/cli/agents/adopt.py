@@ -196,10 +196,12 @@ def stranger_object(one: "Stranger") -> dict[str, Any]:
 def _show(one: "Stranger", *, asks: bool) -> None:
     """Show a pane, with the command that registers it unless a person is asked."""
     from torch_cli.cli.present import say
+    from torch_cli.cli.table import homely, paper
 
     program = one.profile.title or one.profile.name
     place = f"{one.pane.place} {one.pane.id}"
-    say("  ".join(filter(None, [program, str(one.state.shown), place, one.directory])))
+    where = homely(one.directory, paper().home)
+    say("  ".join(filter(None, [program, str(one.state.shown), place, where])))
     if not asks:
         say(f"  {' '.join(one.command)}")
 

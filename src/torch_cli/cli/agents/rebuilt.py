@@ -110,7 +110,8 @@ def print_line(what: str, name: str, words: str) -> None:
     """Print one line, and the other lines of ``words`` below it."""
     # A reason may be of several lines: the program's last screen.
     first, *rest = words.split("\n")
-    say(printable("  ".join(filter(None, [f"{what:<{_WIDTH}}", name, first]))))
+    words_of = filter(None, [f"{what:<{_WIDTH}}", name, first])
+    say(printable("  ".join(words_of)), indent=_WIDTH + 2)
     for line in rest:
         say(printable(line))
 

@@ -105,7 +105,7 @@ def show(one: "StateOf", common: Common) -> None:
         from torch_cli.programs.state import UNKNOWN_KIND
 
         for row in dialog.rows:
-            say(f"    {printable(row)}", exact=True)
+            say(f"    {printable(row)}")
         how = "press a key of your choice" if dialog.kind == UNKNOWN_KIND else "answer with"
         note(
             f"    {how}: {printable(answer_command(one.target, dialog))}",

@@ -22,6 +22,7 @@ def command(common: Common) -> int:
     Examples:
       torch tree
     """
+    from torch_cli.cli.table import cut_to_terminal
     from torch_cli.roster.membership import superior
     from torch_cli.store import Store
     from torch_cli.tasks.title import current
@@ -43,6 +44,7 @@ def command(common: Common) -> int:
         since = f" for {age(time.time() - line.since)}" if line.since else ""
         role = f" ({line.agent.role})" if line.agent.role else ""
         doing = f"  {task.id} ({task.state}) {printable(task.title)}" if task else ""
-        say(f"{'   ' * depth}{line.agent.name}{printable(role)}  {line.shown}{since}{doing}")
+        shown = f"{'   ' * depth}{line.agent.name}{printable(role)}  {line.shown}{since}{doing}"
+        say(cut_to_terminal(shown), exact=True)
     errors = [line.error for line in lines if line.error]
     return errors[0].exit_code if errors else DONE

@@ -25,6 +25,9 @@ EVENTS_SHOWN = 100
 EVENTS_POLL_SECONDS = 0.25
 """Seconds between two looks whether anything was written: one PRAGMA, 10 µs."""
 
+SUBJECT_COLUMNS = 10
+"""Columns of an event's subject; a longer one is shown whole."""
+
 TIME_COLUMNS = 16
 """Columns by which further rows of an event begin later: the width of its time."""
 
@@ -166,12 +169,20 @@ def _follow(store: "Store", wanted: "Wanted", cursor: str, common: Common) -> No
 
 def _print(entry: "Entry", common: Common) -> None:
     from torch_cli.cli.present import print_folded, print_json
+    from torch_cli.cli.table import homely, paper
 
     if common.json:
         print_json(event_object(entry))
         return
     at = time.strftime("%m-%d %H:%M:%S", time.localtime(entry.event.at))
-    print_folded(f"{at}  {entry.subject:<10}  {entry.kind:<10}  {entry.words}", TIME_COLUMNS)
+    subject = _padded(homely(entry.subject, paper().home))
+    print_folded(f"{at}  {subject}  {entry.kind:<10}  {entry.words}", TIME_COLUMNS)
+
+
+def _padded(text: str) -> str:
+    from torch_cli.cli.cells import cells
+
+    return text + " " * max(0, SUBJECT_COLUMNS - cells(text))
 
 
 def _print_end(store: "Store", part: "Part", common: Common, *, paged: bool) -> None:

@@ -216,12 +216,13 @@ def show_command(common: Common, name: str) -> None:
             "fallback": checkin.fallback.name,
             "from": checkin.creator.name,
             "made": show(checkin.created, zone),
+            "next": tuple(f"{show(at, zone)}  {ahead(at)}" for at in upcoming(checkin, FIRINGS)),
+            "last runs": tuple(
+                run_line(run, checkin, message, named=False)
+                for run, message in zip(runs, messages, strict=True)
+            ),
         }
     )
-    for at in upcoming(checkin, FIRINGS):
-        say(f"next  {show(at, zone)}  {ahead(at)}")
-    for run, message in zip(runs, messages, strict=True):
-        say(printable(run_line(run, checkin, message)))
     say("")
     for line in checkin.note.split("\n"):
         say(printable(line))

@@ -20,7 +20,8 @@ NOTE_CHARACTERS = 40
 CHECKIN_COLUMNS = (
     Column("name", 0, 24),
     Column("to", 0, 12),
-    Column("next", 0, 12),
+    Column("next", 0, 0),
+    Column("at", 4, 0),
     Column("when", 1, 12),
     Column("last", 2, 0, "state", heading="LAST RUN"),
     Column("note", 3, 12),
@@ -70,7 +71,7 @@ def print_list(
     for one in checkins:
         run = runs.get(one.id)
         last = outcome(run, messages.get(run.id)) if run else ""
-        cells = [one.name, one.to.name, _next(one), when(one), last]
+        cells = [one.name, one.to.name, *_next(one), when(one), last]
         rows.append([*cells, one_line(one.note, NOTE_CHARACTERS)])
     print_table(CHECKIN_COLUMNS, rows, look)
 
@@ -84,13 +85,14 @@ def when(checkin: "Checkin") -> str:
     return describe(checkin.trigger) + left
 
 
-def _next(checkin: "Checkin") -> str:
+def _next(checkin: "Checkin") -> tuple[str, str]:
+    """Return how far away the next firing is, and when that is; else its state, and ''."""
     from torch_cli.schedule.trigger import show
 
     if checkin.due is None or checkin.state != "active":
-        return checkin.state
+        return checkin.state, ""
     clock = show(checkin.due, checkin.trigger.zone).partition(" (")[0].split(" ", 1)[1]
-    return f"{ahead(checkin.due)}, {clock}"
+    return ahead(checkin.due), clock
 
 
 def outcome(run: "Run", message: "Message | None") -> str:
@@ -100,13 +102,15 @@ def outcome(run: "Run", message: "Message | None") -> str:
     return shown_state(message) if run.state == "sent" and message else run.state
 
 
-def run_line(run: "Run", checkin: "Checkin", message: "Message | None") -> str:
-    """Return one run as a line of the history."""
+def run_line(
+    run: "Run", checkin: "Checkin", message: "Message | None", *, named: bool = True
+) -> str:
+    """Return one run as a line of the history, ``named`` with the check-in's name."""
     from torch_cli.schedule.delay import lateness
     from torch_cli.schedule.trigger import show
 
     due = show(run.due, checkin.trigger.zone).partition(" (")[0]
-    words = [due, checkin.name, outcome(run, message)]
+    words = [due, *([checkin.name] if named else []), outcome(run, message)]
     words += [f"to {run.recipient}"] if run.recipient else []
     words += [run.message] if run.message else []
     words += list(filter(None, [lateness(run.fired - run.due, run.delay)]))
@@ -122,7 +126,8 @@ def print_changed(checkin: "Checkin", done: str, common: Common) -> None:
     if common.json:
         print_json(checkin_object(checkin, None))
     else:
-        following = "" if checkin.due is None or checkin.state != "active" else _next(checkin)
+        away, clock = _next(checkin)
+        following = f"{away}, {clock}" if clock else ""
         say("  ".join(filter(None, [done, checkin.name, checkin.to.name, following])))
 
 

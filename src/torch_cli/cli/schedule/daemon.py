@@ -223,8 +223,10 @@ def _print(status: "SchedulerStatus") -> None:
         "next check-in": when or "nothing",
         "outbox": f"{status.waiting} waiting, {status.undelivered} did not arrive",
     }
-    for path, answers in status.servers.items():
-        fields[f"tmux {path}"] = "answers" if answers else "does not answer"
+    fields["tmux"] = tuple(
+        f"{path} {'answers' if answers else 'does not answer'}"
+        for path, answers in status.servers.items()
+    )
     if status.unwritable:
         fields["state file"] = (
             f"cannot be written: {status.unwritable}. Nothing is delivered, sent later or recorded "

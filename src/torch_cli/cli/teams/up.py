@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch_cli.teams.plan import PlanStep
     from torch_cli.teams.up import Result
 
+STEP_COLUMNS = 9
+"""Columns of the word that says what is done with a member."""
+
 
 @click.command("up")
 @click.option(
@@ -109,6 +112,7 @@ def _status(result: "Result") -> int:
 
 def _print_step(step: "PlanStep", team: "Team", common: Common, *, restarts: bool) -> None:
     from torch_cli.cli.present import print_json, printable, say
+    from torch_cli.cli.table import homely, paper
     from torch_cli.teamfile.directories import directory_of
     from torch_cli.teams.plan import Action, makes_worktree
 
@@ -123,9 +127,10 @@ def _print_step(step: "PlanStep", team: "Team", common: Common, *, restarts: boo
         return
     made = ""
     if makes_worktree(team, step):
-        made = f"makes worktree {directory_of(team, member)} of branch {member.worktree}"
-    shown = [f"{step.what:<9}", f"{member.kind} {member.name}", step.words, made]
-    say(printable("  ".join(filter(None, shown))))
+        place = homely(directory_of(team, member), paper().home)
+        made = f"makes worktree {place} of branch {member.worktree}"
+    shown = [f"{step.what:<{STEP_COLUMNS}}", f"{member.kind} {member.name}", step.words, made]
+    say(printable("  ".join(filter(None, shown))), indent=STEP_COLUMNS + 2)
 
 
 def _print_result(result: "Result", common: Common) -> None:
@@ -140,7 +145,7 @@ def _print_result(result: "Result", common: Common) -> None:
         print_json({"schema": "torch.up/1", **facts, **error})
         return
     shown = "" if result.error else result.words
-    words = [f"{result.state:<9}", f"{member.kind} {member.name}", shown]
+    words = [f"{result.state:<{STEP_COLUMNS}}", f"{member.kind} {member.name}", shown]
     say(printable("  ".join(filter(None, words))))
     if result.error is not None:
         from torch_cli.cli.present import print_error
