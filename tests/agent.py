@@ -63,6 +63,13 @@ class DemoAgent:
         """Return what it shows."""
         return self.tmux.screen(self.pane)
 
+    def report(self, name: str, **fields: object) -> None:
+        """Report the event ``name`` as a hook of its program does."""
+        place = f"{self.pane.socket_path},{self.pane.server_pid},0"
+        event = json.dumps({"hook_event_name": name, **fields})
+        environ = {"TMUX": place, "TMUX_PANE": self.pane.id}
+        assert self.torch("hook", input=event, env=environ).code == 0
+
     def kill(self) -> None:
         """End its program by SIGKILL, as a crash does; before tmux 3.3 its pane goes with it."""
         program = procs.identify(self.pane.pid)

@@ -75,6 +75,27 @@ def test_what_was_there_is_kept_and_ours_is_added(torch: Torch, claude: Path) ->
     assert set(setup.hooks_installed()) == set(setup.EVENTS)
 
 
+def test_a_version_gets_the_hooks_that_it_knows(
+    torch: Torch, claude: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others make it ignore the file, or ask at each start what to do about it."""
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    for version, missing in (
+        ("2.1.330", set()),
+        ("2.1.77", {"StopFailure"}),
+        ("2.0.42", {"StopFailure", "SubagentStart", "PermissionRequest"}),
+        ("2.1.78", set()),
+    ):
+        program.write_text(f"#!/bin/sh\necho '{version} (Claude Code)'\n")
+        program.chmod(0o755)
+        install(torch)
+        assert setup.EVENTS.keys() - setup.hooks_installed().keys() == missing, version
+    install(torch, "--undo")
+    assert (claude / "settings.json").read_bytes() == SETTINGS
+
+
 def test_no_line_that_was_there_changes(torch: Torch, claude: Path) -> None:
     install(torch)
     written = (claude / "settings.json").read_bytes().splitlines()

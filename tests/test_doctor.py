@@ -217,6 +217,23 @@ def test_hooks_and_chord_that_are_installed(torch: Torch, programs: Path, tmp_pa
     assert finding(torch, "claude chord")["level"] == "ok"
 
 
+def test_hooks_that_an_earlier_torch_installed_and_such_that_the_program_does_not_know(
+    torch: Torch, programs: Path, tmp_path: Path
+) -> None:
+    program(programs, "claude", "echo '2.1.77 (Claude Code)'")
+    assert torch("agent-setup", "claude", "--yes").code == 0
+    assert finding(torch, "claude hooks")["level"] == "ok"
+    program(programs, "claude", "echo '2.1.330 (Claude Code)'")
+    found = finding(torch, "claude hooks")
+    assert (found["level"], found["advice"]) == ("note", "torch agent-setup claude")
+    assert "not for StopFailure" in found["message"]
+    assert torch("agent-setup", "claude", "--yes").code == 0
+    program(programs, "claude", "echo '2.0.42 (Claude Code)'")
+    found = findings(torch, "claude hooks")[0]
+    assert found["level"] == "warning"
+    assert "2.0.42 does not know PermissionRequest, StopFailure, SubagentStart" in found["message"]
+
+
 def test_a_chord_in_a_version_that_nobody_has_tried_is_not_called_well(
     torch: Torch, programs: Path
 ) -> None:

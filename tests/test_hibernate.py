@@ -137,6 +137,9 @@ def test_who_has_a_draft_a_question_a_turn_a_task_or_messages_is_left_alone(
     assert "its input box holds a text" in refusal(torch)
     tmux.cmd("send-keys", "-t", dev.pane.id, "C-u")
     tmux.wait_until(lambda: "my draft" not in dev.screen(), "an empty box")
+    dev.report("SubagentStart", agent_id="a1", agent_type="Explore")
+    assert "has at work: sub-agent Explore" in refusal(torch)
+    dev.report("SubagentStop", agent_id="a1", agent_type="Explore")
     assert torch("freeze", "dev").code == 0
     assert "it is frozen" in refusal(torch)
     assert torch("thaw", "dev").code == 0

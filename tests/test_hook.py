@@ -88,6 +88,33 @@ def test_what_a_tool_was_given_is_not_kept(home: Path, store: sqlite3.Connection
     assert "a-secret" not in str(rows(store))
 
 
+def test_the_end_of_a_sub_agent_is_not_that_of_the_turn(
+    home: Path, store: sqlite3.Connection
+) -> None:
+    """Claude Code 2.1.330 reports that it failed under the name of the turn's own failure."""
+    failed = {"hook_event_name": "StopFailure", "last_assistant_message": "API Error: 400"}
+    said = {"hook_event_name": "SubagentStop", "last_assistant_message": "Done."}
+    for event in (
+        failed | {"agent_id": "a1", "agent_type": "Explore"},
+        failed | {"agent_id": "a2"},  # its own request, for a compaction
+        said | {"agent_id": "a3", "agent_type": "Explore"},
+    ):
+        assert_silent(hook(home, json.dumps(event).encode()))
+    found = [(row[3], json.loads(row[6])) for row in rows(store)]
+    assert found == [
+        ("SubagentStopFailure", {"agent_id": "a1", "agent_type": "Explore"}),
+        ("StopFailure", {"last_assistant_message": "API Error: 400", "agent_id": "a2"}),
+        ("SubagentStop", {"agent_id": "a3", "agent_type": "Explore"}),
+    ]
+
+
+def test_the_end_of_a_turn_says_what_is_left(home: Path, store: sqlite3.Connection) -> None:
+    tasks = [{"id": "a1", "type": "subagent", "description": "looks"}, "odd"]
+    event = {"hook_event_name": "Stop", "background_tasks": tasks}
+    assert_silent(hook(home, json.dumps(event).encode()))
+    assert json.loads(rows(store)[0][6]) == {"background": ["a1"]}
+
+
 def test_an_event_of_several_megabytes_arrives_whole(home: Path, store: sqlite3.Connection) -> None:
     prompt = "x" * 9_000_000
     assert_silent(hook(home, json.dumps({"prompt": prompt}).encode()))

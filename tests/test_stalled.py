@@ -219,6 +219,25 @@ def test_a_line_in_the_transcript_is_progress(
     assert watched.look(2 * silent) == "working"
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [("SubagentStart", "SubagentStop"), ("SubagentStart", "Stop"), ("PreCompact", "SessionStart")],
+)
+def test_a_sub_agent_or_a_compaction_is_progress(
+    demo: DemoAgent, watched: Watched, silent: float, begins: str, ends: str
+) -> None:
+    """Until its end is reported, or the end of a turn that does not list it any more."""
+    one = {"agent_id": "a1", "agent_type": "Explore"}
+    demo.report("UserPromptSubmit", prompt="work")
+    demo.report("SubagentStart", agent_id="a0", agent_type="Explore")
+    demo.report("SubagentStop", agent_id="a0", agent_type="Explore")
+    demo.report(begins, **one)
+    assert watched.look(2 * silent) == "working"
+    left: dict[str, object] = {"background_tasks": []}
+    demo.report(ends, **(one if ends == "SubagentStop" else left))
+    assert watched.look(2 * silent) == "stalled"
+
+
 def test_a_process_that_works_is_progress(
     watched: Watched, silent: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

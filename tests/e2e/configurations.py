@@ -13,7 +13,7 @@ from typing import Any
 
 from e2e.conftest import World
 from torch_cli.profiling.houses.claude import ClaudeHome
-from torch_cli.profiling.stub import Behaviour, StubMode
+from torch_cli.profiling.stub import Behaviour, Hold, StubMode
 from torch_cli.profiling.verify.subject import APPROVED
 from torch_cli.profiling.verify.texts import prose
 
@@ -119,6 +119,16 @@ def _in_the_background(world: World) -> None:
     with world.stub.behaving(Behaviour(StubMode.TOOL, tool="Bash", given=shell)):
         assert world.send(prose(30)).delivered
         world.settle()
+    world.kept, leaders = delegated(world, lambda: world.send(prose(30)))
+    leaders.release(Behaviour())  # the helper's own answer never comes
+    world.wait(lambda: world.state()["state"] == "idle", "a leader that waits")
+
+
+def delegated(world: World, begin: Callable[[], object]) -> tuple[Hold, Hold]:
+    """Have the program start a sub-agent in the turn that ``begin`` begins.
+
+    Return the answers that are held back: the sub-agent's, and the program's own.
+    """
     helper = {
         "description": "looks",
         "prompt": "Look around, helper.",
@@ -127,7 +137,7 @@ def _in_the_background(world: World) -> None:
     }
     calls, first, second = (world.stub.hold() for _ in range(3))
     mark = len(world.stub.requests)
-    assert world.send(prose(30)).delivered
+    begin()
     calls.wait(60)
     calls.release(Behaviour(StubMode.TOOL, tool="Agent", given=helper))
     first.wait(60)
@@ -135,9 +145,7 @@ def _in_the_background(world: World) -> None:
     asked = world.stub.requests[mark + 1 :]
     mine = [any("Look around, helper." in text for text in one.texts) for one in asked[:2]]
     assert sorted(mine) == [False, True], asked
-    world.kept, leaders = (first, second) if mine[0] else (second, first)
-    leaders.release(Behaviour())  # the helper's own answer never comes
-    world.wait(lambda: world.state()["state"] == "idle", "a leader that waits")
+    return (first, second) if mine[0] else (second, first)
 
 
 CASES = {

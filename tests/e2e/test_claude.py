@@ -18,6 +18,7 @@ import pytest
 
 from conftest import SOURCE, TMUX, Result, wait_until
 from e2e.claude import ClaudeCode
+from e2e.configurations import delegated
 from e2e.conftest import HEIGHT, PATIENCE, WIDTH, MakeWorld, Sent, Setup, World, describe
 from e2e.contract import Shared
 from e2e.program import Program
@@ -687,6 +688,53 @@ def test_an_error_of_the_api_is_a_state_of_its_own(make_world: MakeWorld, setup:
     done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
     assert done.code == 0, done
     world.wait(lambda: world.state()["state"] == "idle", "an idle agent")
+
+
+def test_sub_agents_and_a_compaction_are_told_and_a_failed_one_ends_no_turn(
+    make_world: MakeWorld,
+) -> None:
+    """It reports that a sub-agent failed under the name of the turn's own failure."""
+    world = make_world(Setup.HOOKS)
+    settings = json.loads(home_of(world).settings.read_text())
+    settings["permissions"]["allow"] = ["Bash(sleep:*)"]
+    home_of(world).settings.write_text(json.dumps(settings))
+    world.start()
+    world.send(prose(40))
+    world.settle()
+    ask = list[Any]()
+
+    def begin() -> None:
+        ask.append(world.popen("ask", world.name, prose(40), "--timeout", "120", "--json"))
+
+    helper, leader = delegated(world, begin)
+    world.wait(lambda: _beside(world) == ["sub-agent general-purpose"], "the sub-agent")
+    told = world.torch("state", world.name, "-v").err
+    assert f"{world.name}: the sub-agent says working (rule 'SubagentStart', written" in told
+    with world.stub.behaving(Behaviour(StubMode.ERROR, status=400)):
+        helper.release(Behaviour(StubMode.TOOL, command="sleep 0"))
+        world.wait(lambda: not _beside(world), "its failure")
+    assert world.state()["state"] == "working"
+    assert ask[0].poll() is None, "the turn of the agent itself goes on"
+    leader.release(Behaviour(answer="Done by myself."))
+    out, err = ask[0].communicate(timeout=120)
+    assert ask[0].returncode == 0, f"{out!r}{err!r}"
+    assert json.loads(out)["text"] == "Done by myself."
+    world.settle()
+
+    hold = world.stub.hold()
+    assert world.torch("command", world.name, "/compact").code == 0
+    hold.wait(60)
+    world.wait(lambda: _beside(world) == ["compaction"], "the compaction")
+    assert world.state()["state"] == "working"
+    hold.release(Behaviour())
+    world.wait(lambda: not _beside(world), "its end")
+    world.wait(lambda: world.state()["state"] == "idle", "an idle agent")
+
+
+def _beside(world: World) -> list[str]:
+    """Return what the program has going on beside its turn, in words."""
+    found = world.torch("why", world.name, "--json").json["beside"]
+    return [f"{one['what']} {one['name']}".rstrip() for one in found]
 
 
 _REFUSING = """#!/usr/bin/env python3

@@ -15,6 +15,7 @@ import pytest
 
 from e2e.claude import ClaudeCode
 from e2e.codex import Codex
+from e2e.configurations import delegated
 from e2e.conftest import FULL, MakeWorld, Setup, World
 from e2e.program import Program
 from torch_cli.health.limits import GO_ON_WORDS
@@ -161,7 +162,7 @@ def test_a_limit_whose_end_the_screen_does_not_name_ends_by_the_programs_own_fig
 
 @pytest.mark.parametrize("kit", [LoggedIn], indirect=True)
 def test_a_turn_that_makes_no_progress_is_told_and_nudged(make_world: MakeWorld) -> None:
-    """Its spinner turns, and the stream is kept alive: neither is progress.
+    """Its spinner turns, and the stream is kept alive: neither is progress. A sub-agent is.
 
     Without the chord of ``agent-setup`` it takes no message while it works, and is not nudged.
     """
@@ -171,9 +172,11 @@ def test_a_turn_that_makes_no_progress_is_told_and_nudged(make_world: MakeWorld)
     with daemon(world, HASTE):
         assert world.send("Hello.").delivered
         world.settle()
-        hold = world.stub.hold()
-        assert world.send("Do it.").delivered
-        hold.wait(60)
+        helper, hold = delegated(world, lambda: world.send("Do it."))
+        until = time.monotonic() + 20  # three times what is long enough here
+        while time.monotonic() < until:
+            assert world.state()["state"] == "working", "a sub-agent is at work"
+        helper.release(Behaviour())
         world.wait(lambda: world.state()["state"] == "stalled", "the stall")
         told = world.torch("status", "--json").json
         assert world.name in str(told), told

@@ -1,9 +1,9 @@
 """Whether a program that works makes progress. Only who looks all the time can tell.
 
 A spinner is no progress, nor are the seconds that it counts. Signs are what else changes on the
-screen, a report of a hook, a line in the transcript, and the processes that the program has
-started: one that began in this turn, or one that uses the CPU. A false alarm is worse than a late
-one, so in doubt it makes progress.
+screen, a report of a hook, a line in the transcript, a sub-agent or a compaction that its hooks say
+goes on, and the processes that the program has started: one that began in this turn, or one that
+uses the CPU. A false alarm is worse than a late one, so in doubt it makes progress.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from torch_cli import duration, procs
 from torch_cli.procs import Process
+from torch_cli.programs.beside import going_on
 from torch_cli.programs.record import wrote_at
 from torch_cli.programs.state import AgentState, State, Trouble
 from torch_cli.roster.registry import profile_named
@@ -141,7 +142,7 @@ class Silences:
         """Return the state of an agent whose screen and hooks say nothing: look deeper."""
         if silence.below is None or now - silence.below.at >= DEEP_SECONDS:
             below = _below(agent, now)
-            if _goes_on(agent, silence, below, now):
+            if _goes_on(store, agent, silence, below, now):
                 self._silences[agent.identity] = silence._replace(since=now, below=None)
                 return state
             self._silences[agent.identity] = silence._replace(below=below)
@@ -189,9 +190,12 @@ def _below(agent: Agent, now: float) -> _Below:
     return _Below(used, now)
 
 
-def _goes_on(agent: Agent, silence: _Silence, below: _Below, now: float) -> bool:
-    """Whether the transcript or a process below the program shows that it goes on."""
+def _goes_on(store: Store, agent: Agent, silence: _Silence, below: _Below, now: float) -> bool:
+    """Whether its hooks, the transcript or a process below the program show that it goes on."""
     kind = _transcript(agent)
+    place = (agent.server, agent.pane, agent.created)
+    if going_on(store, profile_named(agent.profile), *place, time.time()):
+        return True
     program = Process(agent.program_pid, agent.program_started)
     if kind and wrote_at(kind, program) > time.time() - (now - silence.since):
         return True

@@ -1,9 +1,12 @@
 """How an agent came to the state that it is in: what is seen now, and what led to it."""
 
+import time
 from typing import NamedTuple
 
 from torch_cli.attention.stream import Entry, Wanted, read
 from torch_cli.errors import NotFoundError
+from torch_cli.programs.beside import Beside, going_on
+from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.hooks import HookReport
 from torch_cli.tmux.socket import Socket
@@ -14,7 +17,8 @@ class Why(NamedTuple):
     """The present state of an agent, and the entries that led to it, in order.
 
     ``now`` is ``None`` if the agent was stopped. ``report`` is the newest report of its
-    program's hooks, ``None`` if it made none. ``more`` says that there are earlier entries.
+    program's hooks, ``None`` if it made none. ``beside`` is what these say that it has going on
+    beside its turn. ``more`` says that there are earlier entries.
     """
 
     name: str
@@ -22,6 +26,7 @@ class Why(NamedTuple):
     report: HookReport | None
     entries: list[Entry]
     more: bool
+    beside: tuple[Beside, ...] = ()
 
 
 def why(store: Store, socket: Socket, name: str, limit: int) -> Why:
@@ -38,5 +43,9 @@ def why(store: Store, socket: Socket, name: str, limit: int) -> Why:
     here = states_of(store, Socket(path=agent.socket, demanded=True), ())
     now = next((one for one in here if one.target == name), None)
     report = store.hooks.latest(agent.server, agent.pane, since=agent.created)
+    beside: tuple[Beside, ...] = ()
+    if now is not None and now.error is None:
+        place = (agent.server, agent.pane, agent.created)
+        beside = going_on(store, profile_named(agent.profile), *place, time.time())
     part = read(store, Wanted(name), limit=limit)
-    return Why(name, now, report, part.entries, part.more)
+    return Why(name, now, report, part.entries, part.more, beside)

@@ -10,7 +10,7 @@ from torch_cli.programs.loading import list_profiles
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.programs.proof import VERIFIABLE, proof_of
-from torch_cli.programs.setup import hooks_installed
+from torch_cli.programs.setup import EVENTS, hooks_installed, known_events
 from torch_cli.roster.registry import knows_chord, profile_named, profiles_dir
 from torch_cli.roster.safety import Degree, caution_of, safety_of
 
@@ -57,7 +57,7 @@ def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield _version(profile, program, version)
         yield from _submit(profile, version, environ)
         if profile.hooks.kind == "claude" and profile.launch.settings_flag:
-            yield from _hooks(profile, environ)
+            yield from _hooks(profile, version, environ)
 
 
 def _version(profile: Profile, program: str, version: str | None) -> Finding:
@@ -104,17 +104,25 @@ def _submit(profile: Profile, version: str | None, environ: Mapping[str, str]) -
         yield Finding(subject, level, f"{safety.degree}: {safety.why}", safety.more)
 
 
-def _hooks(profile: Profile, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _hooks(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at the hooks in the program's own settings, and whether the program they call exists."""
     subject, advice = f"{profile.name} hooks", f"torch agent-setup {profile.name}"
     commands = hooks_installed(environ)
     if not commands:
         words = "not installed: the agents that 'torch spawn' starts have them, others do not"
         yield Finding(subject, Level.NOTE, words, advice)
+    known = known_events(version or "")
+    if strange := [one for one in EVENTS if one in commands and one not in known]:
+        words = f"version {version} does not know {', '.join(strange)}, and may ignore all settings"
+        yield Finding(subject, Level.WARNING, words, advice)
+    missing = [one for one in known if one not in commands]
     for command in sorted(set(commands.values())):
         program = shlex.split(command)[0]
         if shutil.which(program, path=environ.get("PATH")) is None:
             words = f"they call {program}, which does not exist"
             yield Finding(subject, Level.FAILURE, words, advice)
+        elif missing:
+            words = f"installed, but not for {', '.join(missing)}: they call {program}"
+            yield Finding(subject, Level.NOTE, words, advice)
         else:
             yield Finding(subject, Level.OK, f"installed: they call {program}")

@@ -31,9 +31,21 @@ DETAIL = (
     "reason",
     "error",
     "last_assistant_message",
+    "agent_id",
+    "agent_type",
+    "trigger",
 )
 """The fields that are kept beside the prompt. The input of a tool is not kept, because it can
 contain secrets."""
+
+OF_A_SUB_AGENT = ("agent_id", "agent_type")
+"""What is kept of the end of a sub-agent, and what an event of one carries. What the sub-agent has
+said is no answer of the agent's."""
+
+SUB_AGENT_ENDS = {"StopFailure": "SubagentStopFailure", "SubagentStop": "SubagentStop"}
+"""How a sub-agent's end is recorded, by its event. That it failed is reported under the name of the
+turn's own failure while the turn goes on (Claude Code 2.1.330, 2026-11-30). What the program sends
+by itself, to compact its context, has an ``agent_id`` and no ``agent_type``."""
 
 INSERT = """
     INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail, server)
@@ -146,13 +158,19 @@ def event_row(
     event = json.loads(raw.decode("utf-8", "replace"))
     # $TMUX is "path,server pid,session"; only the last two commas are tmux's own.
     socket, server, _ = [*environ.get("TMUX", "").rsplit(",", 2), "", ""][:3]
-    detail = {name: event[name] for name in DETAIL if event.get(name) is not None}
+    name = _text(event.get("hook_event_name"))
+    kept: tuple[str, ...] = DETAIL
+    if name in SUB_AGENT_ENDS and all(event.get(field) for field in OF_A_SUB_AGENT):
+        name, kept = SUB_AGENT_ENDS[name], OF_A_SUB_AGENT
+    detail = {field: event[field] for field in kept if event.get(field) is not None}
+    if isinstance(tasks := event.get("background_tasks"), list) and kept is DETAIL:
+        detail["background"] = [one["id"] for one in tasks if isinstance(one, dict) and "id" in one]
     return (
         now,
         _text(socket),
         _text(environ.get("TMUX_PANE", "")),
         _text(environ.get("TORCH_AGENT", "")),
-        _text(event.get("hook_event_name")),
+        name,
         _text(event.get("session_id")),
         _text(event.get("prompt")),
         json.dumps(detail),

@@ -51,7 +51,7 @@ def observe(
     another process.
     """
     screen = capture_one(client, pane)
-    report = store.hooks.latest(pane.server, pane.id, since=since)
+    report = store.hooks.latest(pane.server, pane.id, since=since, besides=profile.hooks.aside)
     event = event_of(store, profile, report, pane.server, pane.id, since)
     state = classify(screen, profile, event)
     if may_hide_work(state):

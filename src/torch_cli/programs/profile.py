@@ -255,6 +255,11 @@ class Hooks(NamedTuple):
     events: Mapping[str, str] = MappingProxyType({})
     replies: Mapping[str, str] = MappingProxyType({})
 
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """The events about sub-agents, which say nothing of the agent's own turn."""
+        return tuple(name for name, says in self.events.items() if says.startswith("helper-"))
+
 
 class Mode(NamedTuple):
     """One mode of a program, and how it shows: ``match`` in a row of ``where``.

@@ -9,16 +9,22 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-EVENTS = (
-    "SessionStart",
-    "UserPromptSubmit",
-    "PermissionRequest",
-    "Notification",
-    "Stop",
-    "StopFailure",
-    "SessionEnd",
-)
-"""The events that are reported. Events of every tool call are not, because they would cost most."""
+EVENTS = {
+    "SessionStart": "1.0.62",
+    "UserPromptSubmit": "1.0.54",
+    "PermissionRequest": "2.0.45",
+    "Notification": "1.0.38",
+    "Stop": "1.0.38",
+    "StopFailure": "2.1.78",
+    "SubagentStart": "2.0.43",
+    "SubagentStop": "1.0.41",
+    "PreCompact": "1.0.48",
+    "SessionEnd": "1.0.85",
+}
+"""The events that are reported, each with the first version that knows it (by its changelog). Those
+of every tool call are not, because they would cost most; nor is ``PostCompact``, because the end of
+a compaction is a ``SessionStart``. A version that does not know an event ignores the whole file
+(before 2.1.101), or asks at each start what to do about it (2.1.330, 2026-11-30)."""
 
 HOOK_SECONDS = 5
 """Seconds after which the program gives up a hook. A hook takes about 0.05."""
@@ -56,10 +62,23 @@ def hook_command() -> str:
     return shlex.join([sys.executable, "-m", "torch_cli", "hook"])
 
 
-def hook_settings(command: str) -> dict[str, Any]:
-    """Return the settings with which every reported event runs ``command``."""
+def known_events(version: str) -> tuple[str, ...]:
+    """Return the events of ``EVENTS`` that this version knows; all if none is given."""
+    have = _numbers(version)
+    return tuple(one for one, since in EVENTS.items() if not have or have >= _numbers(since))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in version.split(".") if one.isdigit())
+
+
+def hook_settings(command: str, version: str = "") -> dict[str, Any]:
+    """Return the settings with which every reported event that ``version`` knows runs ``command``.
+
+    ``version`` is as in ``known_events``.
+    """
     entry = {"type": "command", "command": command, "timeout": HOOK_SECONDS}
-    return {"hooks": {event: [{"hooks": [dict(entry)]}] for event in EVENTS}}
+    return {"hooks": {event: [{"hooks": [dict(entry)]}] for event in known_events(version)}}
 
 
 def is_our_hook(entry: object) -> bool:

@@ -6,7 +6,7 @@ nothing; ``changes`` does.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs import json_text
@@ -15,6 +15,7 @@ from torch_cli.programs.setup import (
     ACTION,
     CHORD,
     CONTEXT,
+    EVENTS,
     FORMER_CHORD,
     KEYBINDINGS,
     LOCAL_SETTINGS,
@@ -31,15 +32,18 @@ Remove = Callable[[str, object], str]
 _BOM = "\ufeff"
 
 
-def plan(project: str | None, command: str) -> list[FileChange]:
+def plan(project: str | None, command: str, version: str = "") -> list[FileChange]:
     """Return the changes that install hooks and chord, the unneeded ones too.
 
+    Hooks are installed of the events that ``version`` of the program knows, all if none is given.
     Raises ``RefusedError`` if a file is not valid JSON, has another form than the program's, or
     binds the chord's keys to something else.
     """
     return [
         _change(
-            _settings(project), lambda text, path: add_hooks(text, command, path), remove_hooks
+            _settings(project),
+            lambda text, path: add_hooks(text, command, path, version),
+            remove_hooks,
         ),
         _change(_keybindings(), add_chord, remove_chord),
     ]
@@ -164,15 +168,18 @@ def _member(text: str, keys: tuple[str, ...], kind: str, path: str) -> int | Non
     return at
 
 
-def add_hooks(text: str, command: str, path: str) -> str:
+def add_hooks(text: str, command: str, path: str, version: str = "") -> str:
     """Return the settings ``text`` with Torch's hooks. The path of another Torch is updated.
 
-    Raises ``RefusedError``, with the file ``path``, if hooks there do not have the program's form.
+    Those of events that ``version`` does not know are removed. Raises ``RefusedError``, with the
+    file ``path``, if hooks there do not have the program's form.
     """
-    for event, (group,) in hook_settings(command)["hooks"].items():
+    wanted = hook_settings(command, version)["hooks"]
+    text = remove_hooks(text, None, events=EVENTS.keys() - wanted.keys())
+    for event, (group,) in wanted.items():
         hooks = _member(text, ("hooks",), "{", path)
         if hooks is None:
-            return json_text.add(text, _root(text), hook_settings(command)["hooks"], "hooks")
+            return json_text.add(text, _root(text), wanted, "hooks")
         groups = _member(text, ("hooks", event), "[", path)
         if groups is None:
             text = json_text.add(text, hooks, [group], event)
@@ -188,8 +195,8 @@ def add_hooks(text: str, command: str, path: str) -> str:
     return text
 
 
-def remove_hooks(text: str, original: object) -> str:
-    """Return the settings ``text`` without Torch's hooks.
+def remove_hooks(text: str, original: object, *, events: Collection[str] | None = None) -> str:
+    """Return the settings ``text`` without Torch's hooks, or without those for ``events``.
 
     Containers that are then empty are removed too, unless ``original``, the settings before Torch,
     had them.
@@ -201,7 +208,7 @@ def remove_hooks(text: str, original: object) -> str:
     emptied = False
     for event in dict.fromkeys(entry.key or "" for entry in json_text.entries(text, hooks)):
         groups = json_text.find(text, "hooks", event)
-        if groups is None or text[groups] != "[":
+        if (events is not None and event not in events) or groups is None or text[groups] != "[":
             continue
         ours = _our_hooks(text, groups)
         for group, entries, number in reversed(ours):

@@ -28,7 +28,7 @@ because the program also reports it when it compacts its context in the middle o
 ANEW = ("started", "compacted")
 """The meanings of events after which an earlier turn is past."""
 
-_GOES_ON = ("submitted", "working")
+_GOES_ON = ("submitted", "working", "compacting")
 
 
 class TurnReport(NamedTuple):

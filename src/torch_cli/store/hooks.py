@@ -27,9 +27,17 @@ class HookReports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def latest(self, server: str, pane: str, *, since: float = 0.0) -> HookReport | None:
-        """Return the newest report from that pane at or after ``since`` (epoch seconds)."""
-        found = self._where("AND at >= ? ORDER BY id DESC LIMIT 1", server, pane, since)
+    def latest(
+        self, server: str, pane: str, *, since: float = 0.0, besides: Sequence[str] = ()
+    ) -> HookReport | None:
+        """Return the newest report from that pane at or after ``since`` (epoch seconds).
+
+        Those of the names in ``besides`` do not count.
+        """
+        marks = ", ".join("?" for _ in besides)
+        other = f"AND name NOT IN ({marks})" if besides else ""
+        sql = f"AND at >= ? {other} ORDER BY id DESC LIMIT 1"
+        found = self._where(sql, server, pane, since, *besides)
         return found[0] if found else None
 
     def after(self, server: str, pane: str, identity: int) -> list[HookReport]:

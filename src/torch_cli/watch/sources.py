@@ -1,7 +1,9 @@
 """Each source of what is known of an agent's state, and which one decided."""
 
+import time
 from typing import NamedTuple
 
+from torch_cli.programs.beside import SUB_AGENT, going_on, words_of
 from torch_cli.programs.classify import classify
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
@@ -14,6 +16,7 @@ from torch_cli.store import Store
 _MEANINGS = {
     "submitted": State.WORKING,
     "working": State.WORKING,
+    "compacting": State.WORKING,
     "idle": State.IDLE,
     "failed": State.ERROR,
     "waiting": State.WAITING,
@@ -33,12 +36,12 @@ _BY_RULE = {
 class StateSource(NamedTuple):
     """What one source says of an agent.
 
-    ``name`` is ``screen``, ``hook`` (the program's latest report through its hooks), ``record``
-    (the file in which the program keeps what it does), ``report`` (``torch report``), ``process``
-    or ``history``. ``state`` is what it says, '' if it says nothing of that. ``rule`` is the
-    profile's rule or the name of the event, ``at`` when it was written (epoch seconds; for the
-    screen, when it last changed), 0 if that is not known. ``decides`` says that the agent's state
-    is taken from it.
+    ``name`` is ``screen``, ``hook`` (the program's latest report through its hooks), ``sub-agent``
+    (what its hooks say of those), ``record`` (the file in which the program keeps what it does),
+    ``report`` (``torch report``), ``process`` or ``history``. ``state`` is what it says, '' if it
+    says nothing of that. ``rule`` is the profile's rule or the name of the event, ``at`` when it
+    was written (epoch seconds; for the screen, when it last changed), 0 if that is not known.
+    ``decides`` says that the agent's state is taken from it.
     """
 
     name: str
@@ -62,12 +65,19 @@ def sources_of(
     sources = [
         StateSource("screen", str(plain.shown), plain.evidence, plain.rule, float(screen.wrote))
     ]
-    report = store.hooks.latest(pane.server, pane.id, since=found.started)
-    event = event_of(store, profile, report, pane.server, pane.id, found.started)
+    place, aside = (pane.server, pane.id), profile.hooks.aside
+    report = store.hooks.latest(*place, since=found.started, besides=aside)
+    event = event_of(store, profile, report, *place, found.started)
     if event is not None:
         says = _MEANINGS.get(profile.hooks.events.get(event.name, ""), "")
         words = f"its latest report is {event.name}"
         sources.append(StateSource("hook", str(says), words, event.name, event.at))
+    beside = going_on(store, profile, *place, found.started, time.time())
+    helpers = [one for one in beside if one.what == SUB_AGENT]
+    if helpers:
+        words = f"its hooks say that these work: {words_of(helpers)}"
+        first = helpers[0]
+        sources.append(StateSource(SUB_AGENT, str(State.WORKING), words, first.rule, first.at))
     record = record_of(profile.answer.transcript, program)
     if record is not None:
         does = State.WORKING if record.running else State.IDLE

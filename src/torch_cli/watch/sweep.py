@@ -5,7 +5,7 @@ last sweep, and classifies only those that have.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli.errors import TorchError
@@ -142,8 +142,17 @@ class Sweep:
         self._events = {one: event for one, event in self._events.items() if one in self._shown}
         for agent in self._shown:
             if agent not in self._reports:
-                latest = self.store.hooks.latest(agent.server, agent.pane, since=agent.created)
-                self._reports[agent] = latest
+                place, besides = (agent.server, agent.pane), self._aside(agent.profile)
+                self._reports[agent] = self.store.hooks.latest(
+                    *place, since=agent.created, besides=besides
+                )
+
+    def _aside(self, profile: str) -> Sequence[str]:
+        """Return the events of ``profile`` that say nothing of a turn; none if it is unreadable."""
+        try:
+            return self._profile(profile).hooks.aside
+        except TorchError:
+            return ()
 
     def _judge(self, agent: Agent) -> _Judged:
         """Return the state that the screen and the latest report make."""

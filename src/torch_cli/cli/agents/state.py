@@ -26,11 +26,10 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
     'error' is an idle agent whose last turn ended with an error of its API: it takes messages.
     'retrying' is a working one that tries again after such an error, 'stalled' one of which the
     daemon has seen no sign of progress for a quarter of an hour or longer. A 'hibernated' one has
-    no program until a message wakes it. -v adds what each source
-    says (screen, hook, record, report), how old that is, and which one decides; with --json as
-    'sources'. With --json, 'error' or 'retry' has the kind (rate-limited, overloaded,
-    authentication, billing, network, server, context, request, other), the HTTP status (code), and
-    the words.
+    no program until a message wakes it. -v adds what each source says (screen, hook, sub-agent,
+    record, report), how old that is, and which one decides; with --json as 'sources'. With --json,
+    'error' or 'retry' has the kind (rate-limited, overloaded, authentication, billing, network,
+    server, context, request, other), the HTTP status (code), and the words.
 
     Of an 'unknown' state it says why, and what to do ('advice' with --json). A dialog is shown with
     its text and the command that answers it. With --json, one object for each target. If Torch
@@ -56,6 +55,10 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
     return errors[0].exit_code if errors else DONE
 
 
+_WITH_RULE = ("screen", "sub-agent")
+"""The sources whose evidence does not name their rule already."""
+
+
 def _source_words(one: "StateOf", source: "StateSource") -> str:
     """Return what one source says of an agent, in one line."""
     says = f"says {source.state}" if source.state else "says nothing of the state"
@@ -63,7 +66,7 @@ def _source_words(one: "StateOf", source: "StateSource") -> str:
         says += " and decides"
     elif source.state and source.state != one.state.shown:
         says += f", which does not count against {one.state.shown}"
-    facts = [f"rule '{source.rule}'"] if source.rule and source.name == "screen" else []
+    facts = [f"rule '{source.rule}'"] if source.rule and source.name in _WITH_RULE else []
     since = "changed" if source.name == "screen" else "written"
     facts += [f"{since} {age(time.time() - source.at)} ago"] if source.at else []
     about = f" ({', '.join(facts)})" if facts else ""

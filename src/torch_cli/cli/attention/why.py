@@ -33,8 +33,9 @@ INDENT_COLUMNS = 4
 def command(common: Common, agent: str, limit: int) -> None:
     """Show how AGENT came to the state that it is in.
 
-    First the state as it is seen now: the rule that found it, the evidence, since when, and the
-    last report of the program's own hooks. Then what led to it, the newest last: its changes of
+    First the state as it is seen now: the rule that found it, the evidence, since when, the
+    sub-agents that work and the compaction that goes on by the program's own hooks, and their last
+    report. Then what led to it, the newest last: its changes of
     state, each with its rule and evidence, and what was done to it between them: messages, keys,
     check-ins, restarts.
 
@@ -77,6 +78,10 @@ def _object(found: "Why") -> dict[str, Any]:
         "name": found.name,
         "now": {**state_object(now), "rule": now.state.rule} if now is not None else None,
         "report": {"name": report.name, "at": timestamp(report.at)} if report else None,
+        "beside": [
+            {"what": one.what, "name": one.name, "rule": one.rule, "at": timestamp(one.at)}
+            for one in found.beside
+        ],
         "events": [event_object(one) for one in found.entries],
         "more": found.more,
     }
@@ -97,6 +102,9 @@ def _print(found: "Why", usage: "LimitProspect | None") -> None:
         asks = asked_by(state).words
         if asks:
             print_folded(f"    it asks: {asks}", INDENT_COLUMNS + 4)
+    for one in found.beside:
+        goes = f"{one.words}, for {age(clock - one.at)}, by the report {one.rule}"
+        print_folded(f"    also at work: {goes}", INDENT_COLUMNS + 4)
     for line in limit_sentences(usage, clock) if usage is not None else ():
         print_folded(f"    {line}", INDENT_COLUMNS + 4)
     if found.now is not None and found.now.state.report is not None:
@@ -107,8 +115,8 @@ def _print(found: "Why", usage: "LimitProspect | None") -> None:
         print_folded(f"    last report of its hooks: {told}", INDENT_COLUMNS + 4)
     if found.now is not None and found.now.conversation:
         print_folded(f"    conversation {found.now.conversation}", INDENT_COLUMNS + 4)
-    for one in found.entries:
-        _print_entry(one)
+    for entry in found.entries:
+        _print_entry(entry)
 
 
 def _print_entry(one: "Entry") -> None:

@@ -33,8 +33,9 @@ def command(
     """Install hooks and the submit chord for an agent program, or remove them.
 
     The hooks tell Torch what the program does. The chord (ctrl+x ctrl+q) submits a message and,
-    unlike Enter, answers no dialog. You see the differences first. Torch keeps the old content of
-    the files, and --undo restores it byte for byte. Agents that 'torch spawn' starts get the hooks
+    unlike Enter, answers no dialog. Only hooks that the installed version of the program knows are
+    installed. You see the differences first. Torch keeps the old content of the files, and --undo
+    restores it byte for byte. Agents that 'torch spawn' starts get the hooks
     without this. The chord works in programs that start after you install it.
 
     \b
@@ -50,7 +51,7 @@ def command(
     if undo:
         changes = setup_files.plan_undo(project)
     else:
-        changes = setup_files.plan(project, setup.hook_command())
+        changes = setup_files.plan(project, setup.hook_command(), _version(program))
     pending = [change for change in changes if change.needed]
     if not common.json:
         for change in changes:
@@ -75,6 +76,18 @@ def command(
         )
     else:
         _conclude(common, bool(pending), undo, dry_run)
+
+
+def _version(program: str) -> str:
+    """Return the version of the program that is installed, '' if none is, or it does not say."""
+    import os
+
+    from torch_cli.programs.program import ask_version, find_program
+    from torch_cli.roster.registry import profile_named
+
+    profile = profile_named(program)
+    found = find_program(profile, os.environ)
+    return (ask_version(profile, found, os.environ) or "") if found else ""
 
 
 def _show(change: "FileChange", common: Common) -> None:
