@@ -217,6 +217,31 @@ def test_what_needs_a_person_is_seen_told_once_and_gone_once_dealt_with(watched:
     crash(watched)
 
 
+@pytest.mark.parametrize("kit", ["opencode"], indirect=True)
+def test_a_refused_login_of_an_adopted_program_holds_its_account(make_world: MakeWorld) -> None:
+    """It has no plugin that could report the error, which looks like a message on its screen."""
+    world = make_world(Setup.ADOPTED)
+    assert world.start().code == 0
+    watched = Watched(world)
+    try:
+        world.stub.behaviour = Behaviour(StubMode.ERROR, status=401)
+        world.ask(prose(30))
+        seen = watched.see(lambda: shows(world, "stub: an error"), "error", "status 401")
+        assert (seen["error"]["kind"], seen["error"]["source"]) == ("authentication", "record")
+        watched.told_once(0, "error")
+        world.environment["TORCH_AGENT"] = "boss"  # what a person sends would go out
+        held = world.torch("send", world.name, "Go on.", "--timeout", "0", "--json")
+        assert held.json["reason"].startswith("login:"), held
+        world.empty_outbox()
+        del world.environment["TORCH_AGENT"]
+        world.stub.behaviour = Behaviour()
+        world.ask(prose(30))
+        watched.rested()
+    finally:
+        watched.daemon.terminate()
+        watched.daemon.communicate(timeout=60)
+
+
 @pytest.mark.parametrize("kit", ["claude"], indirect=True)  # the others have no hooks here
 def test_short_turns_are_each_counted(watched: Watched) -> None:
     """Two turns that the stub answers at once, and a longer one: by its hooks, if not by looks."""

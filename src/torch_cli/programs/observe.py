@@ -67,6 +67,10 @@ def observe(
         from torch_cli.programs.attempts import with_attempt  # costs other programs' messages 1 ms
 
         state = with_attempt(state, profile, program or pane.pid, time.time())
+    if state.state is State.IDLE and profile.answer.transcript in ("opencode", "kilo"):
+        from torch_cli.programs.failed import with_failure  # as above
+
+        state = with_failure(state, profile, program or pane.pid, event, screen.text)
     if program is not None:
         state = or_exited(state, program)
     return Sight(screen, state, reported_at(profile, report))

@@ -12,6 +12,7 @@ from torch_cli.errors import TorchError
 from torch_cli.procs import Process
 from torch_cli.programs.attempts import with_attempt
 from torch_cli.programs.classify import classify
+from torch_cli.programs.failed import with_failure
 from torch_cli.programs.limit import unless_over
 from torch_cli.programs.observe import or_exited
 from torch_cli.programs.profile import Profile
@@ -186,6 +187,8 @@ class Sweep:
             program = Process(agent.program_pid, agent.program_started)
             state = at_home(state, self._profile(agent.profile), program)
             state = with_attempt(state, self._profile(agent.profile), program, time.time())
+            event = self._events.get(agent)
+            state = with_failure(state, self._profile(agent.profile), program, event, rows)
         if judged.error is None and judged.said:
             state = with_report(self.store, pane, state, judged.said)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells

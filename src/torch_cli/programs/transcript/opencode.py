@@ -53,6 +53,23 @@ def said_in(path: str, session: str) -> list[str]:
     return _read(path, said)
 
 
+def last_answers(path: str, directory: str, since: float) -> list[dict[str, Any]]:
+    """Return the last message of each session of ``directory``, if the program wrote it.
+
+    Messages before ``since`` (epoch seconds) do not count.
+    """
+    sql = (
+        "SELECT m.session_id, m.data FROM message m JOIN session s ON s.id = m.session_id"
+        " WHERE m.time_created >= ? AND s.directory = ? AND s.parent_id IS NULL"
+        " ORDER BY m.time_created, m.id"
+    )
+    where = os.path.realpath(directory)
+    rows = _read(path, lambda store: _rows(store, sql, int(since * 1000), where))
+    last = {session: json.loads(data) for session, data in rows}
+    found = (one for one in last.values() if isinstance(one, dict))
+    return [one for one in found if one.get("role") == "assistant"]
+
+
 def _is_user(message: object) -> bool:
     return isinstance(message, dict) and message.get("role") == "user"
 
