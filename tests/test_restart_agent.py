@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -95,6 +96,29 @@ def test_what_does_not_end_is_not_forced_to(tmux: TmuxServer, torch: Torch, tmp_
     assert procs.alive(procs.Process(before.program_pid, before.program_started))
     assert child is not None
     assert procs.alive(child)
+
+
+def test_a_command_that_outlives_its_program_is_told_and_not_ended(
+    demo: DemoAgent, torch: Torch
+) -> None:
+    """As one of Claude Code's is, which has a session of its own."""
+    given = procs.environment(agent_now().program_pid)
+    assert given is not None
+    another = given | {"TORCH_AGENT": "another"}
+    commands = [
+        subprocess.Popen(["sleep", "600"], env=variables, start_new_session=True)
+        for variables in (given, another)
+    ]
+    try:
+        demo.kill()
+        done = again(torch)
+        assert done["left"] == [{"pid": commands[0].pid, "program": "sleep"}]
+        wait_until(lambda: any(f"sleep ({commands[0].pid})" in one for one in demo.submitted()))
+        assert commands[0].poll() is None
+    finally:
+        for command in commands:
+            command.kill()
+            command.wait()
 
 
 @pytest.mark.parametrize("gone", ["program", "pane", "server"])

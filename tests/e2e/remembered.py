@@ -32,11 +32,17 @@ def conversation(world: World) -> str:
 
 
 def restart(world: World, *options: str, name: str = "") -> dict[str, Any]:
-    """Restart it, and return what Torch printed once it rests."""
+    """Restart it, and return what Torch printed once it rests.
+
+    What its program before has left running must be told, and nothing else.
+    """
+    before = [one for one in world.processes() if is_agent(one, name or world.name)]
     done = world.torch("restart", name or world.name, "--json", *options)
     assert done.code == 0, f"{done}\n{world.server.screens()}"
     world.pane = done.json["pane"]
     world.settle()
+    left = {one.pid: procs.arguments(one.pid) for one in before if procs.alive(one)}
+    assert [one["pid"] for one in done.json["left"] if one["pid"] in left] == [*left], left
     answer: dict[str, Any] = done.json
     return answer
 
@@ -55,6 +61,10 @@ def streams(world: World, text: str) -> Sent:
 def asked(world: World, sent: Sent) -> int:
     """Return how many requests asked for an answer to this message, and to nothing after it."""
     return sum(bool(one.texts) and sent.text in one.texts[-1] for one in world.stub.requests)
+
+
+def is_agent(process: procs.Process, name: str) -> bool:
+    return (procs.environment(process.pid) or {}).get("TORCH_AGENT") == name
 
 
 def kill(world: World) -> None:

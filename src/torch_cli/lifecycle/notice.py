@@ -15,16 +15,22 @@ _KEY = "restart:"
 """How the keys of notices begin; the agent's identity and the moment of its start follow."""
 
 
-def restart_notice(store: Store, agent: Agent, why: str) -> Message:
-    """Return the message that tells a restarted agent why, for its outbox."""
+def restart_notice(store: Store, agent: Agent, why: str, still_runs: str = "") -> Message:
+    """Return the message that tells a restarted agent why, for its outbox.
+
+    ``still_runs`` names what its program before has left running, '' for nothing.
+    """
     same = (
         "This is the same conversation as before."
         if agent.conversation
         else "This is a new conversation: you do not remember the one before."
     )
+    cut_off = "What was running then was cut off."
+    if still_runs:
+        cut_off = f"Commands of yours from before still run, unseen by you: {still_runs}."
     text = (
-        f"Your program was restarted: {why}. {same} What was running then was cut off. Look at "
-        "what is done before you continue, and do nothing twice."
+        f"Your program was restarted: {why}. {same} {cut_off} Look at what is done before you "
+        "continue, and do nothing twice."
     )
     own = [one for one in store.tasks.all() if one.agent == agent.identity]
     held = [f"- {one.id} {one.title}" for one in own if one.state in TASK_HELD]

@@ -25,6 +25,7 @@ from torch_cli.lifecycle.resume import (
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, going_on, spawn
 from torch_cli.lifecycle.stalled import objection
 from torch_cli.lifecycle.stop import close_ours, end_asked
+from torch_cli.lifecycle.survivors import Survivor, in_words, survivors
 from torch_cli.programs.conversation import held_by
 from torch_cli.programs.state import State
 from torch_cli.roster.anew import spawn_hint
@@ -47,8 +48,7 @@ PANE_DIES_SECONDS = 5.0
 """Seconds that tmux may take to see that the program of a pane has ended."""
 
 NOTICE_SECONDS = 5.0
-"""Seconds to wait for obstacles to the notice that the agent was restarted. It waits on in the
-outbox."""
+"""Seconds to wait for obstacles to the notice of a restart. It waits on in the outbox."""
 
 _OWN = "TORCH_"
 """How the names of variables begin that Torch sets itself at each start."""
@@ -72,8 +72,8 @@ class RestartPlan(NamedTuple):
 class BegunAgain(NamedTuple):
     """An agent whose program was started again, and has not been told of it yet.
 
-    ``notice`` tells it so. ``unknown`` are messages that were typed into the earlier program and
-    not proven.
+    ``notice`` tells it so. ``unknown`` are messages that were typed into its earlier program, and
+    not proven. ``left`` is what that has left running.
     """
 
     agent: Agent
@@ -81,12 +81,13 @@ class BegunAgain(NamedTuple):
     why_new: str
     notice: Message
     unknown: tuple[Message, ...]
+    left: tuple[Survivor, ...] = ()
 
 
 class Restarted(NamedTuple):
     """An agent that was restarted, its window, and the receipt of the notice that tells it so.
 
-    ``unknown`` are the messages of which nobody knows whether the earlier program has got them.
+    Nobody knows whether the earlier program has got the messages ``unknown``; ``left`` runs on.
     """
 
     agent: Agent
@@ -94,6 +95,7 @@ class Restarted(NamedTuple):
     why_new: str
     receipt: Receipt
     unknown: tuple[str, ...] = ()
+    left: tuple[Survivor, ...] = ()
 
 
 def plan_restart(
@@ -258,6 +260,7 @@ def begin_again(
         old = _end(store, plan.agent)
         order = replace(plan.order, session=old.session) if old is not None else plan.order
         on_step("starting it again")
+        moment = time.time()
         agent, window = spawn(store, Socket(path=plan.agent.socket), order)
         _close(store, old)
         join_team(store, agent)
@@ -266,9 +269,10 @@ def begin_again(
     if plan.stalled:
         _count(store, agent)
     take_out_earlier(store, agent)
-    notice, _ = store.messages.accept(restart_notice(store, agent, why))
+    left = survivors(agent.name, moment)  # what was about to end has ended by now
+    notice, _ = store.messages.accept(restart_notice(store, agent, why, in_words(left)))
     unknown = [one for one in store.messages.waiting(agent.identity) if one.step != Step.ACCEPTED]
-    return BegunAgain(agent, window, plan.why_new, notice, tuple(unknown))
+    return BegunAgain(agent, window, plan.why_new, notice, tuple(unknown), left)
 
 
 def _count(store: Store, agent: Agent) -> None:
@@ -309,8 +313,8 @@ def tell_again(store: Store, again: BegunAgain) -> Restarted:
         attempt(store, one)
     receipt = attempt(store, again.notice, NOTICE_SECONDS)
     now = store.agents.get(again.agent.name) or again.agent
-    unknown = tuple(one.id for one in again.unknown)
-    return Restarted(now, again.window, again.why_new, receipt, unknown)
+    ids = tuple(one.id for one in again.unknown)
+    return Restarted(now, again.window, again.why_new, receipt, ids, again.left)
 
 
 def in_its_conversation(store: Store, order: SpawnOrder, *, stopped: bool) -> SpawnOrder:

@@ -109,6 +109,8 @@ def _ask(common: Common, plan: "RestartPlan") -> None:
 
 
 def _show(common: Common, done: "Restarted") -> None:
+    from torch_cli.lifecycle.survivors import in_words
+
     agent, receipt = done.agent, done.receipt
     facts = {
         "agent": agent.name,
@@ -121,12 +123,15 @@ def _show(common: Common, done: "Restarted") -> None:
         "why_new": done.why_new or None,
         "notice": receipt.as_json(),
         "unknown": list(done.unknown),
+        "left": [one._asdict() for one in done.left],
     }
     words = (
         f"in its conversation {agent.conversation}" if not done.why_new else "in a new conversation"
     )
     notes = [f"a new conversation, because {done.why_new}"] if done.why_new else []
     notes += [f"not known whether it arrived: torch receipt {one}" for one in done.unknown]
+    if done.left:
+        notes.append(f"still running from before, and not ended: {in_words(done.left)}")
     if receipt.exit_code != DONE:
         notes.append(f"the message that it was restarted is {receipt.state}: {receipt.reason}")
     place = f"{done.window.pane.place} ({agent.pane})"
