@@ -1,5 +1,6 @@
 """Tables fit the terminal, and a pipe gets all of them."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -145,6 +146,16 @@ def test_every_sign_takes_one_column_and_says_what_its_colour_says() -> None:
         marks = {sign.mark for sign in SIGNS.values() if sign.colour == colour}
         others = {sign.mark for sign in SIGNS.values() if sign.colour != colour}
         assert not marks & others
+
+
+def test_words_have_the_colour_of_the_terminal() -> None:
+    """Light or dark: yellow words on white, or blue ones on black, cannot be read."""
+    marks = {sign.mark for sign in SIGNS.values()}
+    for state in SIGNS:
+        row = lines(Paper(80, colours=True), [("dev", state, "4s", "/", "words", "")])[1]
+        coloured = re.findall(r"\x1b\[(?:1;)?(?:3|4|9|10)\d[\d;]*m(.*?)\x1b\[0m", row)
+        assert set(coloured) <= marks, row
+        assert bool(coloured) == bool(SIGNS[state].colour)
 
 
 @given(TEXTS, st.integers(1, 40))

@@ -83,8 +83,8 @@ def printed(made: World) -> dict[str, dict[str, str]]:
     text = text.replace(str(made.place), "/tmp/torch".ljust(len(str(made.place)), "-"))
     for commit in made.commits():
         text = text.replace(commit[:10], "0" * 10).replace(commit[:9], "0" * 9)
-        for length in range(1, 9):
-            text = text.replace(f" {commit[:length]}…", f" {'0' * length}…")
+        for length in range(2, 9):  # a cell of its own, cut
+            text = text.replace(f"  {commit[:length]}…", f"  {'0' * length}…")
     parts = re.split(r"^={9}\|(.+)\|(\d+)\|(\w+)\n", text, flags=re.MULTILINE)[1:]
     shown: dict[str, dict[str, str]] = {words: {} for words in (*STABLE, *CHANGING)}
     for words, width, colours, text in zip(*(parts[n::4] for n in range(4)), strict=True):

@@ -2,6 +2,9 @@
 
 The sign says the same as the colour, to those who see no colours. Signs take one column in every
 font. ``?`` and ``!``, and the colours of who needs you, are those of ``torch shell tmux``.
+
+Only the sign has a colour. The words beside it have the terminal's own colour, bold for who needs
+you: no yellow, green or cyan is readable on black and on white in all palettes that people use.
 """
 
 from typing import NamedTuple
@@ -9,17 +12,18 @@ from typing import NamedTuple
 
 class Sign(NamedTuple):
     """``plain`` stands for ``mark`` where the output cannot show that. ``colour`` is an attribute
-    of a terminal (ECMA-48, 8.3.117), '' for none.
+    of a terminal (ECMA-48, 8.3.117), '' for none, and ``words`` that of the state beside it.
     """
 
     mark: str
     plain: str
     colour: str = ""
+    words: str = ""
 
 
-_ASKS = Sign("?", "?", "1;33")
-_UNCLEAR = Sign("!", "!", "1;35")
-_FAILED = Sign("✗", "x", "1;31")
+_ASKS = Sign("?", "?", "1;33", "1")
+_UNCLEAR = Sign("!", "!", "1;35", "1")
+_FAILED = Sign("✗", "x", "1;31", "1")
 _WAITS = Sign("◌", ".", "36")
 _WORKS = Sign("●", "*", "32")
 _DONE = Sign("✓", "+", "32")

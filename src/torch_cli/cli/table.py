@@ -160,6 +160,8 @@ class _Cell(NamedTuple):
     text: str
     attribute: str = ""
     sign: str = ""
+    colour: str = ""
+    """That of the sign."""
 
     @staticmethod
     def of(text: str, column: Column, on: Paper) -> "_Cell":
@@ -169,12 +171,20 @@ class _Cell(NamedTuple):
             return _Cell(on.shows(homely(text, on.home)))
         if column.kind == "state" and (state := text.partition(" ")[0]) in SIGNS:
             sign: Sign = SIGNS[state]
-            return _Cell(on.shows(text), sign.colour, sign.mark if on.unicode else sign.plain)
+            mark = sign.mark if on.unicode else sign.plain
+            return _Cell(on.shows(text), sign.words, mark, sign.colour)
         return _Cell(on.shows(text))
 
     def indented(self, signs: bool) -> "_Cell":
         """Return the cell with its sign before it, if its column has ``signs``."""
         return self._replace(text=f"{self.sign or ' '} {self.text}") if signs else self
+
+    def painted(self, text: str, on: Paper) -> str:
+        """Return ``text``, which is the cell as far as there is room, with its attributes."""
+        if not self.sign:
+            return on.paint(text, self.attribute)
+        end = len(self.sign)
+        return f"{on.paint(text[:end], self.colour)}{on.paint(text[end:], self.attribute)}"
 
 
 def _chosen(
@@ -233,7 +243,7 @@ def _line(columns: Sequence[Column], row: Sequence[_Cell], widths: Sequence[int]
         if width != _LEFT_OUT:
             shorten = _SHORTEN.get(column.kind, cut)
             text = shorten(cell.text, width, mark=on.mark)
-            shown.append((on.paint(text, cell.attribute), " " * (width - cells(text))))
+            shown.append((cell.painted(text, on), " " * (width - cells(text))))
     text = "".join(f"{painted}{pad}{GAP}" for painted, pad in shown[:-1])
     return (text + (shown[-1][0] if shown else "")).rstrip()
 

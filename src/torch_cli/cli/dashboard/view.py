@@ -45,7 +45,7 @@ CSS = """
     scrollbar-color-hover: ansi_bright_black; scrollbar-background-hover: ansi_default;
     scrollbar-color-active: ansi_bright_black; scrollbar-background-active: ansi_default; }
 Screen { layout: vertical; }
-#headline, #columns { height: 1; padding: 0; }
+#headline, #columns { height: 1; padding: 0; text-wrap: nowrap; text-overflow: ellipsis; }
 #columns { text-style: dim; }
 #agents { height: auto; max-height: 40%; min-height: 1; border: none; padding: 0;
           background: transparent; scrollbar-size-vertical: 1; }
