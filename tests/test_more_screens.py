@@ -1,7 +1,8 @@
-"""The classifier against screens of the real Qwen Code, the real Kilo and the real pi.
+"""The classifier against screens of the real Qwen Code, Kilo, pi, Copilot CLI and Mistral Vibe.
 
 ``screens/PROGRAM/NAME@WxH.ansi.txt`` were captured on 2026-11-29 in tmux 3.3a, from Qwen Code
-0.24.4, Kilo 7.7.9 and pi 1.6.0 that talked to a stub. ``facts.json`` has the cursor, the pane's
+0.24.4, Kilo 7.7.9 and pi 1.6.0 that talked to a stub, and on 2026-11-30 from Copilot CLI 1.0.102
+and Mistral Vibe 3.0.2. ``facts.json`` has the cursor, the pane's
 title, and whether the cursor was hidden. What each shows was worked out by eye.
 """
 
@@ -20,12 +21,32 @@ from torch_cli.programs.state import AgentState, State
 from torch_cli.tmux.screen import Row, Screen
 
 FOLDER = Path(__file__).parent / "screens"
-PROFILES = {name: load_profile(name, None) for name in ("kilo", "pi", "qwen")}
+PROFILES = {name: load_profile(name, None) for name in ("copilot", "kilo", "pi", "qwen", "vibe")}
 FACTS = {name: json.loads((FOLDER / name / "facts.json").read_text("utf-8")) for name in PROFILES}
 
 # Captured screen: state, rule that decides, what stands in the box (None: there is no box). Blanks
 # do not count, "…" stands for what has scrolled out of sight.
 SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
+    "copilot": {
+        "draft": ("idle", "box", "hello there"),
+        "draft_lines": ("idle", "box", "first line second line last words"),
+        "error_401": ("idle", "box", ""),
+        "error_429": ("idle", "box", ""),
+        "idle": ("idle", "box", ""),
+        "idle_answered": ("idle", "box", ""),
+        "idle_autopilot": ("idle", "box", ""),
+        "idle_plan": ("idle", "box", ""),
+        "idle_rejected": ("idle", "box", ""),
+        "model_picker": ("waiting", "menu", None),
+        "pasted_placeholder": ("idle", "box", "[Paste #1 - 15 lines]"),
+        "permission": ("waiting", "permission dialog", None),
+        "permission_text": ("waiting", "permission dialog", None),  # its third option takes a text
+        "shell_mode": ("unknown", "shell mode", "!ls"),
+        "slash_menu": ("waiting", "completion menu", "/add-dir"),
+        "trust": ("waiting", "trust dialog", None),
+        "working": ("working", "footer", ""),
+        "working_draft": ("working", "footer", "a second one"),
+    },
     "kilo": {
         "command_palette": ("waiting", "menu", None),
         "draft_lines": ("idle", "box", "two words and a line"),
@@ -110,8 +131,28 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "working": ("working", "footer", ""),
         "working_draft": ("working", "footer", "more to come"),
     },
+    "vibe": {
+        "draft": ("idle", "box", "hello there"),
+        "draft_lines": ("idle", "box", "first line second line last words"),
+        "error_401": ("idle", "box", ""),
+        "idle": ("idle", "box", ""),
+        "idle_answered": ("idle", "box", ""),
+        "idle_ask": ("idle", "box", ""),
+        "idle_auto_approve": ("idle", "box", ""),
+        "model_picker": ("waiting", "menu", None),
+        "pasted_placeholder": ("idle", "box", "[Pasted 110 characters]"),
+        "permission": ("waiting", "permission dialog", None),
+        "queued": ("working", "spinner", ""),
+        "shell_mode": ("unknown", "shell mode", "!ls"),
+        "slash_menu": ("waiting", "completion menu", "/"),
+        "working": ("working", "spinner", ""),
+        "working_draft": ("working", "spinner", "a second one"),
+    },
 }
 DIALOGS = {
+    ("copilot", "permission"): ("permission", "digit", "│ Do you want to run this command?"),
+    ("copilot", "permission_text"): ("permission", "digit", "│ Do you want to run this command?"),
+    ("copilot", "trust"): ("trust", "digit", "│ Do you trust the files in this folder?"),
     ("kilo", "permission"): ("permission", "", "△ Permission required"),
     ("kilo", "permission_always"): ("permission", "", "△ Always allow"),
     ("kilo", "permission_reason"): ("question", "", "△ Reject permission"),
@@ -125,6 +166,9 @@ DIALOGS = {
     ("qwen", "trust_dialog"): ("trust", "digit", "│ Do you trust this folder?"),
 }
 MODES = {
+    ("copilot", "idle"): "interactive",
+    ("copilot", "idle_autopilot"): "autopilot",
+    ("copilot", "idle_plan"): "plan",
     ("kilo", "idle"): "code",
     ("kilo", "idle_ask"): "ask",
     ("kilo", "idle_debug"): "debug",
@@ -258,3 +302,26 @@ def test_a_menu_is_never_taken_for_a_box(program: str, data: st.DataObject) -> N
     found = classify(Screen.parse("\n".join(rows), width=120, height=len(rows)), PROFILES[program])
     assert found.state is State.WAITING
     assert found.box is None
+
+
+def test_a_draft_that_does_not_show_is_told_by_the_cursor() -> None:
+    """Copilot CLI draws the lines of frames in its box as blanks, and sends them."""
+    empty = load("copilot", "idle@80x24")
+    column, line = empty.cursor
+    found = classify(empty._replace(cursor=(column + 30, line)), PROFILES["copilot"])
+    assert found.box is not None
+    assert not found.box.empty
+
+
+def test_only_the_rows_that_a_box_has_anyway_are_no_draft() -> None:
+    """A person who has begun a line below has written something."""
+    screen = load("vibe", "idle@80x24")
+    first = next(at for at, row in enumerate(screen.rows) if row.text == ">")
+    rows = list(screen.rows)
+    blank = classify(screen, PROFILES["vibe"])
+    assert blank.box is not None
+    assert (blank.box.empty, len(blank.box.rows)) == (True, 3)
+    rows[first - 2 : first] = []
+    rows[first + 1 : first + 1] = [Row.plain(""), Row.plain("")]
+    five = classify(screen._replace(rows=tuple(rows)), PROFILES["vibe"])
+    assert five.box is None or not five.box.empty

@@ -147,3 +147,13 @@ def test_what_is_far_too_large_is_refused_before_each_character_is_looked_at(
     monkeypatch.setattr(texts, "_refuse_unprintable", None)
     with pytest.raises(RefusedError, match="10,000,000 bytes"):
         prepare("x" * 10_000_000 + "\n" * 99, CLAUDE)
+
+
+@pytest.mark.parametrize("words", ["a │ b", "─" * 30, "src\n├── a\n└── b", "50 % ▌"])
+def test_what_the_box_does_not_show_is_refused(words: str) -> None:
+    """Nobody could see whose text it is, and it would go out with the next message."""
+    copilot = load_profile("copilot", None)
+    with pytest.raises(RefusedError, match=r"does not show '.' in its input box"):
+        prepare(words, copilot)
+    assert prepare(words, CLAUDE).typed == words
+    assert prepare("\n".join([words] * 11), copilot).typed, "it shows as a placeholder"

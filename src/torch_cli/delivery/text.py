@@ -70,6 +70,7 @@ def prepare(text: str, profile: Profile, *, head: str = "", clean: bool = False)
         raise RefusedError("the message is empty; nothing was sent", code="empty")
     typed = _guard(trimmed, profile, changes)
     _refuse_placeholder(typed, profile)
+    _refuse_hidden(typed, profile)
     if profile.normalise.nfc and not unicodedata.is_normalized("NFC", typed):
         changes.append("the program brings text to Unicode form NFC")
     if profile.normalise.tab and "\t" in typed:
@@ -232,6 +233,21 @@ def _refuse_placeholder(typed: str, profile: Profile) -> None:
         hint="To send it as text, put words in front of it.",
         code="placeholder",
     )
+
+
+def _refuse_hidden(typed: str, profile: Profile) -> None:
+    """Refuse a text that nobody could recognise in the box, because parts of it do not show."""
+    hides = profile.normalise.hides
+    if hides is None or shows_as_placeholder(typed, profile):
+        return
+    found = hides.search(typed)
+    if found is not None:
+        raise RefusedError(
+            f"{profile.title or profile.name} does not show '{found[0]}' in its input box, so the "
+            "message could not be recognised there; nothing was sent",
+            hint="Take such characters out, or send the name of a file with the text.",
+            code="hidden",
+        )
 
 
 def _clean(text: str, profile: Profile, changes: list[str]) -> str:

@@ -40,6 +40,8 @@ def find_box(screen: Screen, profile: Profile) -> Box | None:
     box = None
     if spec.kind == "ruled":
         box = _without_plain_ghost(_ruled_box(screen, spec), screen, spec)
+        if profile.normalise.hides is not None:
+            box = _with_hidden(box, screen, spec)
     elif spec.kind == "footed":
         box = _footed_box(screen, spec)
     return None if box is None or _under_dialog(screen, box, spec) else box
@@ -108,7 +110,9 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
         return None
     cells = [_cells(rows[0])[len(prompt if prompt is not None else spec.continuation) :]]
     hidden = prompt is None or 0 < spec.tallest <= len(rows)
-    return _box_of(top + 1, rows, cells, prompt, spec, scrolled=hidden)
+    box = _box_of(top + 1, rows, cells, prompt, spec, scrolled=hidden)
+    pads = len(rows) <= spec.least
+    return box._replace(text=box.text.rstrip("\n")) if pads else box
 
 
 def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
@@ -222,6 +226,14 @@ def _without_plain_ghost(box: Box | None, screen: Screen, spec: BoxSpec) -> Box 
     if drawn != [start] or True not in inside[0].reverse or not says_empty(screen, box, spec):
         return box
     return box._replace(text="", ghost=box.text)
+
+
+def _with_hidden(box: Box | None, screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return ``box``, with blanks for what does not show in it but has moved the cursor."""
+    column, line = screen.cursor
+    if box is None or not box.empty or not screen.cursor_visible or line != box.first:
+        return box
+    return box._replace(text=" " * max(column - len(spec.prompt), 0))
 
 
 def _begins(text: str, start: str) -> bool:

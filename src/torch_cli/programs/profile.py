@@ -95,6 +95,7 @@ class BoxSpec(NamedTuple):
     panel_top: Pattern | None = None
     padding: str = ""
     tallest: int = 0
+    least: int = 0
     low: int = 0
     scrolled: Pattern | None = None
     draws_within: float = 0.05
@@ -219,6 +220,7 @@ class Normalise(NamedTuple):
     """What the program changes in a text. ``wrapper`` is empty, or an opening and an end.
 
     ``placeholder_trims`` says that it drops spaces around a paste that shows as a placeholder.
+    ``hides`` finds what its input box shows as blank, and takes nevertheless.
     """
 
     tab: int = 0
@@ -227,6 +229,7 @@ class Normalise(NamedTuple):
     wrapper: tuple[Pattern, ...] = ()
     strips_invisible: bool = False
     placeholder_trims: bool = False
+    hides: Pattern | None = None
 
 
 class Guard(NamedTuple):
