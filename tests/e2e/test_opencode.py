@@ -35,6 +35,19 @@ CONTENTS: dict[str, Callable[[], str]] = {
 }
 
 
+def beside(agent: World) -> list[str]:
+    """Return what the program has going on beside its turn, in words."""
+    found = agent.torch("why", agent.name, "--json").json["beside"]
+    return [f"{one['what']} {one['name']}".rstrip() for one in found]
+
+
+def latest(agent: World) -> tuple[str, str]:
+    """Return the latest report of the program about itself, and what it says."""
+    sources = agent.torch("state", agent.name, "-v", "--json").json["sources"]
+    (one,) = (source for source in sources if source["source"] == "hook")
+    return one["rule"], one["state"]
+
+
 @pytest.fixture(scope="module")
 def kit() -> Program:
     """The program of this module."""
@@ -85,6 +98,38 @@ class TestOpenCode(Contract):
             assert (error["kind"], error["code"]) == ("authentication", 401)
         agent.ask(prose(30))
         agent.wait(lambda: agent.state()["state"] == "idle", "the end of a turn without an error")
+
+    def test_sub_agents_and_a_compaction_are_told_by_its_plugin(self, agent: World) -> None:
+        """A sub-agent has a session of its own. Its rest is not the end of the agent's turn."""
+        if agent.setup is not Setup.SPAWNED:
+            return
+        agent.settle()
+        task = {"description": "looks", "prompt": "Look around.", "subagent_type": "general"}
+        calls, helper, own = (agent.stub.hold() for _ in range(3))
+        agent.ask(prose(30))
+        calls.wait(60)
+        calls.release(Behaviour(StubMode.TOOL, tool="task", given=task))
+        helper.wait(60)
+        agent.wait(lambda: beside(agent) == ["sub-agent general"], "the sub-agent")
+        helper.release(Behaviour())
+        own.wait(60)
+        agent.wait(lambda: not beside(agent), "its end")
+        assert latest(agent) == ("chat.message", "working")
+        own.release(Behaviour())
+        agent.settle()
+        agent.wait(lambda: latest(agent) == ("session.idle", "idle"), "the end of the turn")
+
+        hold = agent.stub.hold()  # no message begins this turn
+        agent.keys("/compact")
+        agent.wait(lambda: "Compact session" in agent.server.screen(agent.pane), "the menu")
+        agent.keys("Enter")
+        hold.wait(60)
+        agent.wait(lambda: beside(agent) == ["compaction"], "the compaction")
+        assert latest(agent) == ("session.compacting", "working")
+        hold.release(Behaviour())
+        agent.wait(lambda: not beside(agent), "its end")
+        agent.settle()
+        agent.wait(lambda: latest(agent) == ("session.idle", "idle"), "the end of that")
 
     def test_a_permission_is_answered_by_its_plugin_and_else_by_a_click(self, agent: World) -> None:
         """opencode says itself that it took the plugin's answer."""

@@ -39,7 +39,33 @@ const REPORTED = new Set([
   "session.idle",
   "session.error",
   "session.compacted",
+  "question.asked",
+  "question.replied",
+  "question.rejected",
 ])
+
+// Sub-agents work in sessions of their own, each below another: what kind each is, by its session.
+// That one of them is idle is not the end of the agent's turn.
+const helpers = new Map()
+
+// The sessions of which it was reported that they are at work, by a message too.
+const working = new Set()
+
+function helper(session, works) {
+  if (works === working.has(session)) return
+  if (works) working.add(session)
+  else working.delete(session)
+  const fields = { agent_id: session, agent_type: helpers.get(session) }
+  report(works ? "subagent.began" : "subagent.ended", "", fields)
+}
+
+// A turn that no message began, for example of the command /compact.
+function busy(session) {
+  failed.delete(session)
+  if (working.has(session)) return
+  working.add(session)
+  report("session.busy", session)
+}
 
 // Sessions whose last turn has failed. Its end follows, once or twice, and says nothing of that.
 const failed = new Set()
@@ -51,7 +77,8 @@ function words(error) {
   return statusCode ? `API Error: ${statusCode} ${said}` : said
 }
 
-function ended(type, session, error) {
+function happened(type, session, error) {
+  if (type === "session.idle" || type === "session.error") working.delete(session)
   if (type === "session.error" && error && error.name !== "MessageAbortedError") {
     failed.add(session)
     report("session.failed", session, { error: error.name, last_assistant_message: words(error) })
@@ -122,18 +149,28 @@ async function answer(id) {
 
 export const Torch = async ({ directory, client }) => ({
   "chat.message": async (input, output) => {
+    if (helpers.has(input.sessionID)) return
     failed.delete(input.sessionID)
+    working.add(input.sessionID)
     const texts = output.parts.filter((part) => part.type === "text" && !part.synthetic)
     report("chat.message", input.sessionID, {
       prompt: texts.map((part) => part.text).join(""),
       cwd: directory,
     })
   },
+  "experimental.session.compacting": async ({ sessionID }) => {
+    if (!helpers.has(sessionID)) report("session.compacting", sessionID)
+  },
   event: async ({ event }) => {
-    const { sessionID, status, error } = event.properties ?? {}
-    if (status?.type === "busy") failed.delete(sessionID)
+    const { sessionID, status, error, info } = event.properties ?? {}
+    if (info?.parentID && event.type.startsWith("session.")) helpers.set(info.id, info.agent ?? "")
     if (event.type === "permission.asked") asked(event.properties, client)
     if (event.type === "permission.replied") closed(event.properties.requestID)
-    if (REPORTED.has(event.type)) ended(event.type, sessionID, error)
+    if (helpers.has(sessionID) && event.type.startsWith("session.")) {
+      if (status) helper(sessionID, status.type !== "idle")
+      else if (["session.idle", "session.error", "session.deleted"].includes(event.type))
+        helper(sessionID, false)
+    } else if (status?.type === "busy") busy(sessionID)
+    else if (REPORTED.has(event.type)) happened(event.type, sessionID, error)
   },
 })
