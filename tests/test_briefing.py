@@ -226,6 +226,7 @@ def test_an_agent_is_briefed_by_name_and_acknowledges(
     outside = torch("ack")
     assert (outside.code, "only an agent can acknowledge" in outside.err) == (2, True)
     tmux.cmd("send-keys", "-t", dev.pane.id, "-l", f"!{path}/torch ack 'I see'")
+    tmux.wait_for_text(dev.pane, "ack 'I see'")  # in one read with Enter it would be a paste
     tmux.cmd("send-keys", "-t", dev.pane.id, "Enter")
     tmux.wait_until(lambda: "tester, acknowledged" in torch("ps").out, "the acknowledgement")
     said = [line for line in torch("ps", "--json").out.splitlines() if '"dev"' in line]

@@ -472,6 +472,7 @@ def test_who_was_killed_half_way_leaves_no_sleep_to_a_later_end(
     assert now().hibernating is not None
     if end == "exit":
         tmux.cmd("send-keys", "-t", dev.pane.id, "-l", "/exit")
+        tmux.wait_for_text(dev.pane, "/exit")  # in one read with Enter it would be a paste
         tmux.cmd("send-keys", "-t", dev.pane.id, "Enter")
     else:
         os.kill(now().program_pid, signal.SIGKILL)
