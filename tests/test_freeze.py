@@ -12,12 +12,14 @@ from conftest import PATIENCE, TmuxServer, Torch, accept_profiles
 from test_task import agent as registered
 from test_task import mine, new
 from torch_cli.pressing import apart
+from torch_cli.pressing.interrupt import _Interrupter
 from torch_cli.programs.loading import STOCK, load_profile
 from torch_cli.programs.state import State
-from torch_cli.roster.registry import profiles_dir
+from torch_cli.roster.registry import find, profiles_dir
 from torch_cli.store import Store
 from torch_cli.tasks.life import reap
 from torch_cli.tasks.ranking import Candidate, objection
+from torch_cli.tmux.control import ControlClient
 
 
 @pytest.fixture
@@ -224,6 +226,20 @@ def test_a_second_key_that_could_end_the_program_waits_until_it_cannot(
     assert len(keys) == 2
     first, last = (float(one["t"]) for one in keys)
     assert last - first >= 4.0
+
+
+def test_the_wait_for_a_second_key_ends_with_the_turn(torch: Torch, dev: DemoAgent) -> None:
+    """Else this test would take ten minutes."""
+    assert dev.send("DELAY(3)").code == 0
+    dev.wait_for("working")
+    now = time.time()
+    with Store() as store:
+        found = find(store, dev.tmux.socket, "dev")
+        with ControlClient(found.socket, found.pane.session_id) as client:
+            interrupter = _Interrupter(client, store, found, load_profile("demo", None))
+            interrupter._await_free(apart.EarlierKey(now, now + 600, seen=True))
+    assert time.time() < now + 600
+    assert dev.state() == "idle"
 
 
 def test_a_key_that_may_still_take_effect_is_not_pressed_again(

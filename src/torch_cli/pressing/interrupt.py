@@ -147,7 +147,8 @@ class _Interrupter:
             heard = self.client.output.get(self.found.pane.id, 0)
             if self._look().state.state is not State.WORKING:
                 return
-            self.client.wait_output(self.found.pane.id, heard, left)
+            # The report of its end may come after the last that it draws.
+            self.client.wait_output(self.found.pane.id, heard, min(left, _INTERRUPT_POLL_SECONDS))
 
     def _typed_ahead(self) -> str:
         """Return why the key could lose what a person has typed for the next prompt, '' if not.
