@@ -1,8 +1,8 @@
-"""The classifier against screens of the real Qwen Code, Kilo, pi, Copilot CLI and Mistral Vibe.
+"""The classifier against screens of Qwen Code, Kilo, pi, Copilot CLI, Mistral Vibe and Cline.
 
 ``screens/PROGRAM/NAME@WxH.ansi.txt`` were captured on 2026-11-29 in tmux 3.3a, from Qwen Code
-0.24.4, Kilo 7.7.9 and pi 1.6.0 that talked to a stub, and on 2026-11-30 from Copilot CLI 1.0.102
-and Mistral Vibe 3.0.2. ``facts.json`` has the cursor, the pane's
+0.24.4, Kilo 7.7.9 and pi 1.6.0 that talked to a stub, and on 2026-11-30 from Copilot CLI
+1.0.102, Mistral Vibe 3.0.2 and Cline 3.0.65. ``facts.json`` has the cursor, the pane's
 title, and whether the cursor was hidden. What each shows was worked out by eye.
 """
 
@@ -21,12 +21,29 @@ from torch_cli.programs.state import AgentState, State
 from torch_cli.tmux.screen import Row, Screen
 
 FOLDER = Path(__file__).parent / "screens"
-PROFILES = {name: load_profile(name, None) for name in ("copilot", "kilo", "pi", "qwen", "vibe")}
+PROFILES = {
+    name: load_profile(name, None) for name in ("cline", "copilot", "kilo", "pi", "qwen", "vibe")
+}
 FACTS = {name: json.loads((FOLDER / name / "facts.json").read_text("utf-8")) for name in PROFILES}
 
 # Captured screen: state, rule that decides, what stands in the box (None: there is no box). Blanks
 # do not count, "…" stands for what has scrolled out of sight.
 SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
+    "cline": {  # it gets no messages
+        "command_menu": ("waiting", "menu", None),
+        "draft": ("idle", "footer", None),
+        "home": ("idle", "footer", None),
+        "idle_answered": ("idle", "footer", None),
+        "idle_manual": ("idle", "footer", None),
+        "idle_plan": ("idle", "footer", None),
+        "idle_rejected": ("idle", "footer", None),
+        "offer": ("waiting", "offer", None),
+        "permission": ("waiting", "permission dialog", None),
+        "queued": ("working", "spinner", None),
+        "slash_menu": ("waiting", "menu", None),
+        "working": ("working", "spinner", None),
+        "working_draft": ("working", "spinner", None),
+    },
     "copilot": {
         "draft": ("idle", "box", "hello there"),
         "draft_lines": ("idle", "box", "first line second line last words"),
@@ -150,6 +167,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
     },
 }
 DIALOGS = {
+    ("cline", "permission"): ("permission", "", "Approve tool call?"),
     ("copilot", "permission"): ("permission", "digit", "│ Do you want to run this command?"),
     ("copilot", "permission_text"): ("permission", "digit", "│ Do you want to run this command?"),
     ("copilot", "trust"): ("trust", "digit", "│ Do you trust the files in this folder?"),
@@ -253,7 +271,9 @@ ASCII = ("command_palette", "model_picker", "error_429")
 """What Kilo shows with words enough that every terminal has."""
 
 
-@pytest.mark.parametrize(("program", "name"), [(p, n) for p, n in NAMES if p != "pi"])
+@pytest.mark.parametrize(
+    ("program", "name"), [(p, n) for p, n in NAMES if p not in ("cline", "pi")]
+)
 def test_a_screen_read_without_utf8_is_never_taken_for_ready(program: str, name: str) -> None:
     screen = load(program, name)
     lines = [re.sub(r"[^\x00-\x7f]", "_", line) for line in screen.lines]

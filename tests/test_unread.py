@@ -40,7 +40,7 @@ def found(tmux: TmuxServer) -> list[Stranger]:
 
 
 def test_the_programs_of_which_no_screen_is_known() -> None:
-    assert UNREAD == ["antigravity", "cline", "crush", "cursor", "droid", "other"]
+    assert UNREAD == ["antigravity", "crush", "cursor", "droid", "other"]
 
 
 @pytest.mark.parametrize("name", UNREAD)
