@@ -110,6 +110,30 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld) -> 
     assert "stub: an error" in error["message"]
 
 
+def test_a_turn_that_the_daemon_runs_is_told_by_the_daemon(make_world: MakeWorld) -> None:
+    """A Codex that was started without ``-c`` is a client of it."""
+    world = make_world(Setup.ADOPTED)
+    world.start()
+    hold = world.stub.hold()
+    world.ask(prose(40))
+    hold.wait(60)
+    says = "Codex's daemon says that its thread is active"
+    world.wait(lambda: _record(world) == ("working", says), "the daemon's word")
+    hold.release(Behaviour(StubMode.TOOL))
+    asks = ("waiting", f"{says} (waitingOnApproval)")
+    world.wait(lambda: _record(world) == asks, "its question")
+    world.decline()
+    world.settle()
+    world.wait(lambda: _record(world)[0] == "idle", "the end of the turn")
+
+
+def _record(world: World) -> tuple[str, str]:
+    """Return what the program's own record says, and why."""
+    sources = world.torch("state", world.name, "-v", "--json").json["sources"]
+    found = [(one["state"], one["evidence"]) for one in sources if one["source"] == "record"]
+    return found[0] if found else ("", "")
+
+
 def test_an_error_of_the_api_is_a_state_of_its_own(make_world: MakeWorld) -> None:
     """It tries again, and says which attempt; then the turn ends with the error."""
     world = make_world(Setup.SPAWNED)

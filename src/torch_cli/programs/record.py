@@ -247,18 +247,38 @@ def _codex(process: Process) -> TurnRecord | None:
     """Read the rollouts that were written in the program's directory since it began.
 
     If there are several, only what all of them say counts, because one may be another program's.
+    Of one with a turn that has no end the daemon is asked, if there is one.
     """
-    found = [
-        TurnRecord(
+    found = {
+        path: TurnRecord(
             running, os.stat(path).st_mtime, f"its rollout ends with '{word}'", current=False
         )
         for path in rollouts_of(process)
         if (word := _last_word(path))
         for running in [_ROLLOUT[word]]
-    ]
-    if len(found) > 1 and any(one.running for one in found):
+    }
+    if not any(one.running for one in found.values()):
+        return max(found.values(), key=lambda one: one.at, default=None)
+    if len(found) > 1:
         return None
-    return max(found, key=lambda one: one.at, default=None)
+    ((path, record),) = found.items()
+    return _by_daemon(process, path, record)
+
+
+def _by_daemon(process: Process, path: str, record: TurnRecord) -> TurnRecord:
+    """Return the ``record`` of a turn without an end in its rollout ``path``, as the daemon has it.
+
+    If the daemon says that it has ended, the record stays: it counts until all has been still.
+    """
+    from torch_cli.programs.codex_daemon import status_of, thread_of  # 5 ms, seldom needed
+
+    thread = thread_of(path)
+    status = status_of(os.path.dirname(_codex_sessions(process)), thread) if thread else None
+    if status is None or not status.active:
+        return record
+    waits = f" ({', '.join(status.waits)})" if status.waits else ""
+    words = f"Codex's daemon says that its thread is active{waits}"
+    return TurnRecord(True, time.time(), words, current=True, asks=bool(status.waits))
 
 
 def rollouts_of(process: Process) -> list[str]:
