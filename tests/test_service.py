@@ -64,6 +64,9 @@ def test_the_launchd_agent_is_a_sound_plist(
     assert found["ProgramArguments"][-4:] == ["daemon", "run", "--quiet", "--if-needed"]
     assert found["EnvironmentVariables"]["TORCH_HOME"] == str(tmp_path / ODD)
     assert found["RunAtLoad"] is True
+    assert found["AbandonProcessGroup"] is True, "a tmux server that it started lives on"
+    assert "not been tested on macOS" in agent.caution
+    assert service.service("linux").caution == ""
 
 
 def test_install_writes_what_dry_run_shows_and_starts_nothing(torch: Torch) -> None:

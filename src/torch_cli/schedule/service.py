@@ -29,7 +29,8 @@ CONTROL_SECONDS = 60.0
 class Service(NamedTuple):
     """A file and its text, and the commands with which the system starts or ends the service.
 
-    ``again`` starts it once more, when its file is there and was read before.
+    ``again`` starts it once more, when its file is there and was read before. ``caution`` is what a
+    person should know of it, '' if nothing.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Service(NamedTuple):
     start: tuple[tuple[str, ...], ...]
     end: tuple[tuple[str, ...], ...]
     again: tuple[tuple[str, ...], ...]
+    caution: str = ""
 
 
 def service(platform: str = sys.platform) -> Service:
@@ -94,6 +96,8 @@ def _launchd(words: list[str]) -> Service:
         "EnvironmentVariables": environment(),
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
+        # As KillMode=process above: a tmux server that is started from here outlives the daemon.
+        "AbandonProcessGroup": True,
         "StandardErrorPath": f"{state_dir()}/daemon.err",
     }
     domain = f"gui/{os.getuid()}"
@@ -103,6 +107,7 @@ def _launchd(words: list[str]) -> Service:
         (("launchctl", "bootstrap", domain, path),),
         (("launchctl", "bootout", f"{domain}/{label}"),),
         (("launchctl", "kickstart", "-k", f"{domain}/{label}"),),
+        "Torch has not been tested on macOS yet: see 'torch daemon status' whether it runs",
     )
 
 

@@ -308,6 +308,8 @@ def install_command(common: Common, dry_run: bool, uninstall: bool, now: bool) -
     else:
         # Only one is at work: that of the system takes the place of one started by hand.
         commands = install(unit, before_start=make_way if now else None)
+        if unit.caution:
+            note(f"torch: {unit.caution}", quiet=common.quiet)
     if common.json:
         print_json({"schema": "torch.service/1", "path": unit.path, "next": commands})
         return
