@@ -127,6 +127,7 @@ def test_without_a_terminal_nothing_is_registered_unless_told(
     assert torch("ps", "--json").out == ""
     done = torch("adopt", "--all", "--yes")
     assert done.err.count("does not come back by itself") == 0
+    assert done.err.count("protection: ") == 1, "what holds for both is said once, with the names"
     assert done.err.count("do not come back by themselves after a crash: 'torch resurrect'") == 1
     assert done.code == 0
     assert [line.split()[:2] for line in done.out.splitlines()] == [

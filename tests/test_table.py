@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import snapshots
 from snapshots import WIDTHS, bare, width_of
-from torch_cli.cli.cells import cells, cut, cut_front, folded
+from torch_cli.cli.cells import cells, cut, cut_front, cut_to_end, folded
 from torch_cli.cli.signs import SIGNS
 from torch_cli.cli.table import Column, Paper, TableForm, drawn
 
@@ -162,8 +162,15 @@ def test_words_have_the_colour_of_the_terminal() -> None:
 def test_cut_text_fits(text: str, columns: int) -> None:
     assert cells(cut(text, columns)) <= columns
     assert cells(cut_front(text, columns)) <= columns
+    assert cells(cut_to_end(text, columns)) <= columns
     if cells(text) <= columns:
-        assert cut(text, columns) == cut_front(text, columns) == text
+        assert cut(text, columns) == cut_front(text, columns) == cut_to_end(text, columns) == text
+
+
+def test_a_pane_without_room_is_its_window_or_its_id() -> None:
+    place = "my work:dev %12"
+    shown = [cut_to_end(place, columns) for columns in (15, 14, 8, 7, 4, 2)]
+    assert shown == [place, "work:dev %12", "dev %12", "dev %12", "%12", "…2"]
 
 
 @given(TEXTS, st.integers(6, 40))

@@ -14,6 +14,7 @@ _WORDS = re.compile(r" +[^ ]*|[^ ]+")
 _TOGETHER = re.compile(r" *'torch [^']+'[^ ]*| +[^ ]*|[^ ]+")
 """Words, and commands in quotes, which stay in one row to be copied."""
 _COMMAND = re.compile(r"(?<=:) (torch (?:(?![.;,] ).)+)$")
+_WORD_ENDS = re.compile(r"[ :]")
 _WIDENS = "\N{VARIATION SELECTOR-16}"
 """Has a terminal draw the character before it as an emoji, which may be wider."""
 
@@ -46,16 +47,15 @@ def cut_front(text: str, columns: int, *, mark: str = "…") -> str:
 
 
 def cut_to_end(text: str, columns: int, *, mark: str = "…") -> str:
-    """Return whole words of the end of ``text``; of a last word without room, its end."""
+    """Return whole words of the end of ``text``; of a last word without room, its end.
+
+    A colon ends a word, too: of a pane's ``session:window %7`` first the session has no room.
+    """
     if cells(text) <= columns:
         return text
-    left = ""
-    for word in reversed(text.split(" ")):
-        longer = f"{word} {left}" if left else word
-        if cells(longer) > columns:
-            break
-        left = longer
-    return left or cut_front(text, columns, mark=mark)
+    ends = [text[found.end() :] for found in _WORD_ENDS.finditer(text)]
+    whole = (end for end in ends if end and cells(end) <= columns)
+    return next(whole, "") or cut_front(text, columns, mark=mark)
 
 
 def head(text: str, columns: int) -> str:

@@ -16,9 +16,11 @@ def asks_first(agent: Agent, sight: Sight) -> HeldError:
     if dialog:
         hint += f"Answer it with '{answer_command(agent.name, dialog)}', or with 'torch attach "
         hint += f"{agent.name}'."
+    # The evidence also quotes the row that it was seen by, which stands among the rows.
+    seen = sight.state.evidence.partition(": ")[0] if rows else sight.state.evidence
     return HeldError(
         f"agent '{agent.name}' runs in pane {agent.pane}, and first asks a question "
-        f"({sight.state.evidence})" + (f":\n{rows}" if rows else ""),
+        f"({seen})" + (f":\n{rows}" if rows else ""),
         hint=hint,
         code="dialog",
         details={"pane": agent.pane, "dialog": dialog.hash if dialog else None},

@@ -77,14 +77,16 @@ def command(
             code="usage",
         )
     with Store() as store:
-        _print(store, adopt(store, common.socket, target, name, profile), common)
-    note(f"  {_ALONE}", quiet=common.quiet)
+        cautions = _print(store, adopt(store, common.socket, target, name, profile), common)
+    for words in [*cautions, _ALONE]:
+        note(f"  {words}", quiet=common.quiet)
     return DONE
 
 
-def _print(store: "Store", agent: "Agent", common: Common) -> None:
+def _print(store: "Store", agent: "Agent", common: Common) -> list[str]:
+    """Print what was registered; return what a person should know of it, in sentences."""
     from torch_cli.checkpoint.coverage import outside_git
-    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.cli.present import print_json, printable, say
     from torch_cli.cli.schema import agent_object
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of, safety_for
@@ -97,8 +99,8 @@ def _print(store: "Store", agent: "Agent", common: Common) -> None:
     caution = caution_of(profile_named(agent.profile), agent.version)
     safety = safety_for(agent)
     protection = safety and f"protection: {safety.sentence}"
-    for words in filter(None, [caution, protection, outside_git(agent.directory)]):
-        note(f"  {printable(words)}", quiet=common.quiet)
+    said = filter(None, [caution, protection, outside_git(agent.directory)])
+    return [printable(words) for words in said]
 
 
 _ALONE = (
@@ -129,7 +131,8 @@ def _adopt_all(common: Common, *, yes: bool, dry_run: bool) -> int:
             hint="--yes registers all of them; --dry-run lists them.",
             code="usage",
         )
-    status, registered = DONE, 0
+    status = DONE
+    cautions: dict[str, list[str]] = {}
     with Store() as store:
         with Lookout(store) as lookout:
             lookout.look(agents_on(store, common.socket))
@@ -144,20 +147,28 @@ def _adopt_all(common: Common, *, yes: bool, dry_run: bool) -> int:
                 _show(one, asks=asks)
             if dry_run:
                 continue
-            failed = _register(store, one, common, asks=asks)
+            failed = _register(store, one, common, cautions, asks=asks)
             if failed is None:
                 break
             status = status or failed
-            registered += not failed
-    if registered:
-        note(f"  {_ALL_ALONE}", quiet=common.quiet)
+    for words, names in sorted(cautions.items(), key=lambda one: one[0] == _ALL_ALONE):
+        of = f"{', '.join(names)}: " if words != _ALL_ALONE else ""
+        note(f"  {of}{words}", quiet=common.quiet)
     return status
 
 
-def _register(store: "Store", one: "Stranger", common: Common, *, asks: bool) -> int | None:
+def _register(
+    store: "Store",
+    one: "Stranger",
+    common: Common,
+    cautions: dict[str, list[str]],
+    *,
+    asks: bool,
+) -> int | None:
     """Register a pane by its name, or by that which a person says; return the exit status.
 
-    ``None`` means that the person ends the walk. A name that cannot be is asked for again.
+    ``None`` means that the person ends the walk. A name that cannot be is asked for again. What a
+    person should know is added to ``cautions``, with the names of the agents for which it holds.
     """
     from torch_cli.cli.present import print_error
     from torch_cli.errors import TorchError
@@ -168,7 +179,8 @@ def _register(store: "Store", one: "Stranger", common: Common, *, asks: bool) ->
         if not name:
             return DONE if name is not None else None
         try:
-            _print(store, adopt_stranger(store, one, name), common)
+            for words in [*_print(store, adopt_stranger(store, one, name), common), _ALL_ALONE]:
+                cautions.setdefault(words, []).append(name)
         except TorchError as error:
             print_error(error, common.json)
             if not (asks and error.code in _OTHER_NAME):
