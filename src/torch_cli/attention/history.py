@@ -21,6 +21,7 @@ from torch_cli.roster.asleep import is_falling_asleep
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import STATE, Event, since_of
+from torch_cli.store.observations import Observation
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
@@ -316,10 +317,14 @@ def write(store: Store, change: Change, *, reported: bool = False) -> bool:
         if last is not None and key_in(last) == key_of_state(state):
             return False  # another scheduler was quicker
         store.events.insert(STATE, agent.name, _detail(change), agent=agent.identity)
-    if not reported or state.shown not in AT_WORK:  # what was seen last is the same, and older
-        since = change.since
-        seen = (agent.server, agent.pane, agent.pane_pid, str(state.shown), state.evidence)
-        store.observations.record(*seen, reported=since if reported else 0.0, wrote=since)
+        if not reported or state.shown not in AT_WORK:  # what was seen last is the same, and older
+            since = change.since
+            seen = Observation(
+                *(agent.server, agent.pane, agent.pane_pid),
+                *(str(state.shown), state.evidence),
+                *(since if reported else 0.0, since),
+            )
+            store.observations.insert(seen)
     return True
 
 

@@ -15,7 +15,7 @@ from torch_cli.errors import TorchError
 from torch_cli.health.settings import load_health_settings
 from torch_cli.intervals import INTERVALS
 from torch_cli.lifecycle.did import Did
-from torch_cli.programs.limit import OVER, Limit, limit_of
+from torch_cli.programs.limit import OVER, Limit, limit_of, may_be_limited
 from torch_cli.programs.state import AT_WORK, State
 from torch_cli.roster.account import account_of
 from torch_cli.roster.registry import profile_named
@@ -95,7 +95,10 @@ class LimitsOver:
         """
         self.waits = False
         _take_out(store)
+        newest = store.events.newest_states()
         for agent in store.agents.all():
+            if not may_be_limited(newest.get(agent.identity)):
+                continue
             try:
                 found = prospect_of(store, agent, now)
                 if found is None or found.over is not None or found.limit.due is None:

@@ -17,7 +17,7 @@ from torch_cli.lifecycle.did import Did
 from torch_cli.roster.asleep import is_falling_asleep, is_without_program
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.health import AgentPolicy
+from torch_cli.store.health import AgentPolicy, MemoryKills
 from torch_cli.tmux.panes import pane_at
 from torch_cli.watch.end import End, record_end, recorded
 from torch_cli.watch.memory import kills_around
@@ -35,6 +35,7 @@ class Recovery:
         self._variables: dict[str, tuple[float, Mapping[str, str]]] = {}
         self._ends: dict[tuple[str, float], End] = {}
         self._said: dict[str, str] = {}
+        self._kills: dict[tuple[str, float], MemoryKills] = {}
 
     def run(self, store: Store, now: float) -> Iterator[Did]:
         """Do what is due at ``now`` (epoch seconds), and yield what was done.
@@ -44,14 +45,21 @@ class Recovery:
         self.waits = False
         yield from self._ended(store)
         agents, policies = store.agents.all(), store.health.policies()
+        self._counts: dict[str, int | None] = {}
+        restarted = store.restarts.agents()
         for agent in agents:
             policy = policies.get(agent.identity, AgentPolicy())
             try:
+                if self._note_life(store, agent, policy):
+                    if agent.identity in restarted:
+                        store.restarts.settle("", agent.identity, now - HEALTHY_SECONDS)
+                    continue
                 yield from self._look_after(store, agent, policy, now)
             except TorchError as error:
                 yield from self._once(Did("health", agent.name, error.message, error))
         known = {(one.identity, one.created) for one in agents}
         self._ends = {key: end for key, end in self._ends.items() if key in known}
+        self._kills = {key: it for key, it in self._kills.items() if key in known}
         alive = {one.identity for one in agents}
         self._variables = {key: it for key, it in self._variables.items() if key in alive}
         self.waits = self.waits or bool(self._going)
@@ -59,12 +67,8 @@ class Recovery:
     def _look_after(
         self, store: Store, agent: Agent, policy: AgentPolicy, now: float
     ) -> Iterator[Did]:
+        """Do what is due for an agent whose program does not run."""
         one = agent.identity
-        if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
-            self._note_life(store, agent, policy)
-            if store.restarts.of("", one):
-                store.restarts.settle("", one, now - HEALTHY_SECONDS)
-            return
         if is_without_program(agent) or is_falling_asleep(agent):
             return  # it is hibernated
         end = self._end(store, agent)
@@ -110,16 +114,21 @@ class Recovery:
             self._ends[key] = end
         return self._ends[key]
 
-    def _note_life(self, store: Store, agent: Agent, policy: AgentPolicy) -> None:
-        """Note what will be needed when the program of a living agent ends."""
-        kills = kills_around(agent.program_pid)
-        if kills.file and kills != store.health.kills(agent.identity):
-            store.health.note_kills(agent.identity, kills)
+    def _note_life(self, store: Store, agent: Agent, policy: AgentPolicy) -> bool:
+        """Note what will be needed when the program of ``agent`` ends; return whether it lives."""
+        if not procs.alive(procs.Process(agent.program_pid, agent.program_started)):
+            return False
+        key, kills = (agent.identity, agent.created), kills_around(agent.program_pid, self._counts)
+        if kills.file and kills != self._kills.get(key):
+            self._kills[key] = kills
+            if kills != store.health.kills(agent.identity):
+                store.health.note_kills(agent.identity, kills)
         if policy.restart == "never":
-            return
+            return True
         known = self._variables.get(agent.identity)
         if known is None or known[0] != agent.created:
             self._variables[agent.identity] = (agent.created, _kept(agent))
+        return True
 
     def _ended(self, store: Store) -> Iterator[Did]:
         for one, (agent, command) in list(self._going.items()):

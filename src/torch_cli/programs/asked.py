@@ -1,5 +1,6 @@
 """What a dialog asks: its question, what it is about, and the options that answer it."""
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -75,6 +76,7 @@ def asked_by(state: AgentState) -> Asked:
     return NOTHING if state.dialog is None else asked(state.dialog)
 
 
+@functools.lru_cache(256)
 def asked(dialog: Dialog) -> Asked:
     """Return what ``dialog`` asks.
 

@@ -88,6 +88,11 @@ def limit_of(store: Store, agent: Agent, profile: Profile, now: float) -> Limit 
     return Limit(reset, began, None if until is None else int(until), cut, figure)
 
 
+def may_be_limited(newest: Event | None) -> bool:
+    """Return whether an agent with this ``newest`` change of state may have a limit."""
+    return newest is not None and (_is_limited(newest) or _says_nothing(newest))
+
+
 def _offered(states: list[Event]) -> float | None:
     """Return when a limit ends by the dialog that a person has closed just before, if one said so.
 

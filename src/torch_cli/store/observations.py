@@ -56,10 +56,11 @@ class Observations:
         if not seen:
             return []
         with self._database.transaction(durable=False):
-            return [self._record(one, time.time()) for one in seen]
+            return [self.insert(one) for one in seen]
 
-    def _record(self, seen: Observation, now: float) -> float:
-        reported, wrote = seen.reported, seen.wrote
+    def insert(self, seen: Observation) -> float:
+        """Record a state that is seen now, in the transaction of the caller, as ``record`` does."""
+        now, reported, wrote = time.time(), seen.reported, seen.wrote
         known = min(now, max(reported, wrote)) if wrote else now
         self._database.query(
             "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)"

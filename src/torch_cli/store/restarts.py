@@ -40,6 +40,11 @@ class Restarts:
         )
         return [Restart(**{**dict(row), "team": os.fsdecode(row["team"])}) for row in rows]
 
+    def agents(self) -> set[str]:
+        """Return the identities of agents that have restarts and are not in a team's file."""
+        rows = self._database.query("SELECT DISTINCT name FROM restarts WHERE team = ?", b"")
+        return {row[0] for row in rows}
+
     def is_given_up(self, team: str, name: str) -> bool:
         """Return whether only a person may start it again."""
         return any(one.at is None and one.due == GIVEN_UP for one in self.of(team, name))

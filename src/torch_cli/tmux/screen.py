@@ -18,6 +18,10 @@ _DIMS_OR_REVERSES = re.compile(r"\x1b\[(?:[0-9;:]*;)?[27][;m]")
 """SGR with a parameter that may turn dim or reverse on, or be part of a colour."""
 
 
+ROWS_KEPT = 8192
+"""Rows that were read and are kept, some 3 MB: most are on the screen again at the next look."""
+
+
 class Row(NamedTuple):
     """One row of a screen, without its trailing spaces.
 
@@ -35,8 +39,13 @@ class Row(NamedTuple):
     def plain(cls, text: str) -> "Row":
         """Return a row of ``text`` without attributes."""
         text = text.rstrip(" ")
-        off = (False,) * len(text)
+        off = _all_off(len(text))
         return cls(text, off, off)
+
+
+@functools.lru_cache(512)
+def _all_off(length: int) -> tuple[bool, ...]:
+    return (False,) * length
 
 
 class Screen(NamedTuple):
@@ -101,12 +110,13 @@ class Screen(NamedTuple):
             row, dim, reverse = _parse_row(line, dim, reverse)
             tinted = _tinted(line) if underlined and _UNDERLINE in line else 0
             rows.append(row._replace(tinted=tinted) if 0 < tinted < len(row.text) else row)
-        blank = Row.plain("")
-        rows.extend(blank for _ in range(height - len(rows)))
+        if len(rows) < height:
+            rows.extend([Row.plain("")] * (height - len(rows)))
         screen = cls(tuple(rows), width, height, cursor, cursor_visible, in_mode, dead, history)
         return screen._replace(alternate=alternate, title=title)
 
 
+@functools.lru_cache(ROWS_KEPT)
 def _parse_row(line: str, dim: bool, reverse: bool) -> tuple[Row, bool, bool]:
     """Read one captured line; attributes carry over from the line before, as tmux writes them."""
     if not (dim or reverse) and (line.isprintable() or not _SPECIAL.search(line)):

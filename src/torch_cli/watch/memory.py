@@ -8,7 +8,6 @@ nothing is known.
 import os
 import re
 import time
-from pathlib import Path
 
 from torch_cli.store.health import MemoryKills
 
@@ -16,35 +15,43 @@ LOG_RECORD_BYTES = 8192
 """Bytes of a record of the kernel's log at most (Documentation/ABI/testing/dev-kmsg)."""
 
 _PLACES = (
-    ("0::", Path("/sys/fs/cgroup"), "memory.events"),
-    ("memory:", Path("/sys/fs/cgroup/memory"), "memory.oom_control"),
+    ("0::", "/sys/fs/cgroup", "memory.events"),
+    ("memory:", "/sys/fs/cgroup/memory", "memory.oom_control"),
 )
 """How the line of ``/proc/PID/cgroup`` begins behind its number, where its groups are, and the file
 that counts kills."""
 
 
-def kills_around(pid: int) -> MemoryKills:
-    """Return the kills so far in the group of the living process ``pid``."""
+def kills_around(pid: int, counts: dict[str, int | None] | None = None) -> MemoryKills:
+    """Return the kills so far in the group of the living process ``pid``.
+
+    ``counts`` are those of groups that were read at the same moment, and gets those of others.
+    """
     try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text("utf-8").splitlines()
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+            lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError):
         return MemoryKills()
+    counts = {} if counts is None else counts
     for begin, top, name in _PLACES:
         for line in lines:
             group = line if line.startswith(begin) else line.partition(":")[2]
             if not group.startswith(begin):
                 continue
-            file = top / group.removeprefix(begin).lstrip("/") / name
-            count = count_in(str(file))
+            path = os.path.join(top, group.removeprefix(begin).lstrip("/"), name)
+            if path not in counts:
+                counts[path] = count_in(path)
+            count = counts[path]
             if count is not None:
-                return MemoryKills(str(file), count)
+                return MemoryKills(path, count)
     return MemoryKills()
 
 
-def count_in(file: str) -> int | None:
-    """Return the kills that ``file`` counts, ``None`` if it does not say."""
+def count_in(path: str) -> int | None:
+    """Return the kills that the file ``path`` counts, ``None`` if it does not say."""
     try:
-        lines = Path(file).read_text("utf-8").splitlines()
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
     except OSError:
         return None
     found = [line.split()[1] for line in lines if line.startswith("oom_kill ")]

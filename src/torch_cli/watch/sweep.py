@@ -19,7 +19,6 @@ from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State, one_line
 from torch_cli.programs.trouble import weigh_trouble
 from torch_cli.programs.turn import (
-    TurnReport,
     at_home,
     event_of,
     may_hide_work,
@@ -179,31 +178,26 @@ class Sweep:
     def _seen(self, agent: Agent, pane: Pane, judged: _Judged) -> Seen:
         report, state = self._reports[agent], judged.state
         wrote, rows = self._shown[agent].glance.wrote, self._shown[agent].rows
-        if judged.error is None and may_hide_work(state):
-            state = weighed(state, self._turn(agent, wrote))
+        said = 0.0
         if judged.error is None:
-            state = weigh_trouble(state, self._events.get(agent))
-            state = unless_over(self.store, agent, self._profile(agent.profile), state)
+            profile, event = self._profile(agent.profile), self._events.get(agent)
             program = Process(agent.program_pid, agent.program_started)
-            state = at_home(state, self._profile(agent.profile), program)
-            state = with_attempt(state, self._profile(agent.profile), program, time.time())
-            event = self._events.get(agent)
-            state = with_failure(state, self._profile(agent.profile), program, event, rows)
-        if judged.error is None and judged.said:
-            state = with_report(self.store, pane, state, judged.said)
-        if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells
-            state = or_exited(state, Process(agent.program_pid, agent.program_started))
+            if may_hide_work(state):
+                state = weighed(state, turn_of(profile, program, event, wrote))
+            state = weigh_trouble(state, event)
+            state = unless_over(self.store, agent, profile, state)
+            state = at_home(state, profile, program)
+            state = with_attempt(state, profile, program, time.time())
+            state = with_failure(state, profile, program, event, rows)
+            if judged.said:
+                state = with_report(self.store, pane, state, judged.said)
+            if agent.program_pid != agent.pane_pid:  # else tmux tells
+                state = or_exited(state, program)
+            said = reported_at(profile, report)
         if agent.hibernated is not None:
             state = unless_asleep(agent, state)
-        said = 0.0 if judged.error else reported_at(self._profile(agent.profile), report)
         newest = report.id if report is not None else 0
         return Seen(pane, state, said, wrote, judged.error, rows, newest)
-
-    def _turn(self, agent: Agent, wrote: int) -> TurnReport | None:
-        """Return what is known of the present turn, which may end without a new screen."""
-        program = Process(agent.program_pid, agent.program_started)
-        event = self._events.get(agent)
-        return turn_of(self._profile(agent.profile), program, event, wrote)
 
 
 def state_unknown(error: TorchError) -> AgentState:
