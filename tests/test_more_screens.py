@@ -1,8 +1,8 @@
-"""The classifier against screens of Qwen Code, Kilo, pi, Copilot CLI, Mistral Vibe and Cline.
+"""The classifier against screens of Qwen Code, Kilo, pi, Copilot CLI, Mistral Vibe, Cline, Droid.
 
 ``screens/PROGRAM/NAME@WxH.ansi.txt`` were captured on 2026-11-29 in tmux 3.3a, from Qwen Code
-0.24.4, Kilo 7.7.9 and pi 1.6.0 that talked to a stub, and on 2026-11-30 from Copilot CLI
-1.0.102, Mistral Vibe 3.0.2 and Cline 3.0.65. ``facts.json`` has the cursor, the pane's
+0.24.4, Kilo 7.7.9 and pi 1.6.0 that talked to a stub, and on 2026-11-30 from Copilot CLI 1.0.102,
+Mistral Vibe 3.0.2, Cline 3.0.65 and Droid 0.215.0. ``facts.json`` has the cursor, the pane's
 title, and whether the cursor was hidden. What each shows was worked out by eye.
 """
 
@@ -22,7 +22,8 @@ from torch_cli.tmux.screen import Row, Screen
 
 FOLDER = Path(__file__).parent / "screens"
 PROFILES = {
-    name: load_profile(name, None) for name in ("cline", "copilot", "kilo", "pi", "qwen", "vibe")
+    name: load_profile(name, None)
+    for name in ("cline", "copilot", "droid", "kilo", "pi", "qwen", "vibe")
 }
 FACTS = {name: json.loads((FOLDER / name / "facts.json").read_text("utf-8")) for name in PROFILES}
 
@@ -64,6 +65,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "working": ("working", "footer", ""),
         "working_draft": ("working", "footer", "a second one"),
     },
+    "droid": {"login": ("waiting", "login", None)},
     "kilo": {
         "command_palette": ("waiting", "menu", None),
         "draft_lines": ("idle", "box", "two words and a line"),
@@ -272,7 +274,7 @@ ASCII = ("command_palette", "model_picker", "error_429")
 
 
 @pytest.mark.parametrize(
-    ("program", "name"), [(p, n) for p, n in NAMES if p not in ("cline", "pi")]
+    ("program", "name"), [(p, n) for p, n in NAMES if p not in ("cline", "droid", "pi")]
 )
 def test_a_screen_read_without_utf8_is_never_taken_for_ready(program: str, name: str) -> None:
     screen = load(program, name)

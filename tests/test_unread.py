@@ -120,4 +120,6 @@ def test_spawning_one_says_what_is_not_known(
 )
 def test_such_a_profile_cannot_read_anything_besides(more: str) -> None:
     error = refusal(f'name = "x"\nunread = "Look at it."\n{more}\n')
-    assert "unread is for a profile without box, rules and proven versions" in error.message
+    assert (
+        "unread is for a profile without box, proven versions, and rules for idle" in error.message
+    )

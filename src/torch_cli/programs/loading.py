@@ -172,8 +172,10 @@ def _check(profile: Profile, reader: TableReader) -> None:
         reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
     _check_box(profile.box, reader)
     _check_launch(profile.launch, reader)
-    if profile.unread and (profile.box.kind != "none" or profile.rules or profile.verified):
-        reader.refuse("unread", "is for a profile without box, rules and proven versions")
+    free = any(rule.state in (State.IDLE, State.WORKING) for rule in profile.rules)
+    if profile.unread and (profile.box.kind != "none" or free or profile.verified):
+        said = "is for a profile without box, proven versions, and rules for idle and working"
+        reader.refuse("unread", said)
     _check_rules(profile, reader)
     _check_troubles(profile, reader)
     if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):

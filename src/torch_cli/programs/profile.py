@@ -306,8 +306,8 @@ class Profile(NamedTuple):
 
     ``verified`` lists the program versions with which it was proven end to end. Without any, or
     with ``verified = false`` in TOML, the profile is unverified. ``unproven`` are sentences about
-    what was not proven. ``unread`` is for a program whose screens nobody has seen: all of them are
-    ``unknown`` then, and this sentence says what to do; ``{agent}`` in it is the agent's name.
+    what was not proven. ``unread`` is for a program whose screens are not known: all that match no
+    rule are ``unknown`` then, and this sentence says what to do; ``{agent}`` in it is the agent.
     """
 
     name: str
