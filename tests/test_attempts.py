@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from conftest import wait_until
 from test_other_screens import look
-from torch_cli import paths
+from torch_cli import paths, procs
 from torch_cli.programs.attempts import (
     LOG_SECONDS,
     LOG_VARIABLE,
@@ -75,6 +76,7 @@ def test_only_a_working_program_with_such_a_log_tries_again(tmp_path: Path) -> N
     log.write_text(MINUTE)
     working, idle = look("gemini", "working@120x40"), look("gemini", "idle_new@120x40")
     with subprocess.Popen(["/bin/sleep", "60"], env={LOG_VARIABLE: str(log)}) as program:
+        wait_until(lambda: procs.environment(program.pid), what="its variables")
         found = with_attempt(working, profile, program.pid, AT + 1)
         assert (found.state, found.shown) == (State.WORKING, State.RETRYING)
         assert found.evidence.startswith("attempt 2 in 43 s, rate-limited: You exceeded your")

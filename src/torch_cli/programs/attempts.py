@@ -110,7 +110,10 @@ def _log_of(process: Process) -> str:
     if process not in _logs:
         if len(_logs) > 1000:
             _logs.clear()
-        path = (procs.environment(process.pid) or {}).get(LOG_VARIABLE, "")
+        given = procs.environment(process.pid)
+        if not given:  # it has just begun, and Linux has not set its variables up
+            return ""
+        path = given.get(LOG_VARIABLE, "")
         _logs[process] = path if os.path.isabs(path) else ""
     return _logs[process]
 
