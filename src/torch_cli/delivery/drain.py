@@ -84,12 +84,13 @@ class Drain:
         with Store() as store:
             self._settled += outbox.expire(store, now)
             heads = self._heads(store)
+            lately = now - FAILED_LATELY_SECONDS
+            # Before this round takes their panes' locks: who has just taken one has no name in it.
+            left = [one for one in heads if one.updated >= lately and is_left(one)]
             for path in sorted({outbox.server_of(store, message) for message in heads}):
                 here = [one for one in heads if outbox.server_of(store, one) == path]
                 self._look(store, path, here)
-            lately = now - FAILED_LATELY_SECONDS
-            left = [one for one in heads if one.updated >= lately and is_left(one)]
-            self._tell_people([*left, *outbox.tell_senders(store, lately)])
+            self._tell_people(left, outbox.tell_senders(store, lately))
         return self.settled()
 
     def settled(self) -> list[Receipt]:
@@ -144,11 +145,12 @@ class Drain:
                     self._deliver, message, place.found
                 )
 
-    def _tell_people(self, messages: Sequence[Message]) -> None:
+    def _tell_people(self, left: Sequence[Message], failed: Sequence[Message]) -> None:
         """Show people at the recipient's tmux server, once, which messages did not arrive lately.
 
-        A text that was left in a box waits for them.
+        The texts of ``left`` are in boxes, and wait for them.
         """
+        messages = [*left, *failed]
         self._shown &= {message.id for message in messages}
         said: dict[str, list[str]] = {}
         for message in messages:
@@ -156,7 +158,7 @@ class Drain:
                 continue
             self._shown.add(message.id)
             state = "did not arrive" if message.state == "failed" else "may not have arrived"
-            if is_left(message):
+            if message in left:
                 state = "was left in the box and waits for you"
             words = f"torch: {message.id} to {message.recipient} {state} (torch outbox list)"
             said.setdefault(message.server.rsplit("|", 2)[0], []).append(words)
