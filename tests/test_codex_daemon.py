@@ -3,13 +3,13 @@
 import json
 import os
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from test_turn import Rollouts, Start, start
 from torch_cli.programs import codex_daemon
@@ -38,33 +38,23 @@ class Daemon:
         self.asked: list[dict[str, Any]] = []
         path = home / codex_daemon.SOCKET
         path.parent.mkdir(parents=True)
-        self._listener = socket.socket(socket.AF_UNIX)
-        bind(self._listener, path)
-        self._listener.listen()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        listener = socket.socket(socket.AF_UNIX)
+        bind(listener, path)
+        listener.listen()
+        self._server = serve(self._serve, sock=listener)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        self._server.shutdown()
         self._thread.join(10)
-        self._listener.close()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as read:
-                while read.readline().strip():
-                    pass
-                connection.sendall(
-                    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n"
-                )
-                while message := _received(read):
-                    self.asked.append(message)
-                    for answer in self._answers(message):
-                        connection.sendall(_frame(json.dumps(answer).encode()))
+    def _serve(self, connection: ServerConnection) -> None:
+        for said in connection:
+            message = json.loads(said)
+            self.asked.append(message)
+            for answer in self._answers(message):
+                connection.send(json.dumps(answer))
 
     def _answers(self, message: dict[str, Any]) -> list[dict[str, Any]]:
         if message["method"] == "initialize":
@@ -75,23 +65,6 @@ class Daemon:
             return [{"id": message["id"], "error": {"code": -32600, "message": "not loaded"}}]
         thread = {"id": message["params"]["threadId"], "status": self.status}
         return [{"id": message["id"], "result": {"thread": thread}}]
-
-
-def _received(read: Any) -> dict[str, Any] | None:
-    head = read.read(2)
-    if len(head) < 2:
-        return None
-    size = head[1] & 127
-    if size == 126:
-        (size,) = struct.unpack(">H", read.read(2))
-    mask, data = read.read(4), read.read(size)
-    message: dict[str, Any] = json.loads(bytes(b ^ mask[n % 4] for n, b in enumerate(data)))
-    return message
-
-
-def _frame(data: bytes) -> bytes:
-    size = bytes([len(data)]) if len(data) < 126 else struct.pack(">BH", 126, len(data))
-    return b"\x81" + size + data
 
 
 @pytest.fixture

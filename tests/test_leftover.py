@@ -57,33 +57,22 @@ def running(log: Path) -> list[int]:
     return [pid for pid in started(log) if str(log) in (procs.arguments(pid) or ())]
 
 
+@pytest.mark.parametrize("ended", [False, True])
 @pytest.mark.parametrize("where", MOMENTS)
 def test_the_next_start_takes_the_place_of_one_that_was_killed(
-    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str, ended: bool
 ) -> None:
+    """Also if its program has ``ended`` since: its pane stays, and has the name of the agent."""
     log = killed_start(torch, tmp_path, where)
     (orphan,) = running(log)
+    if ended:
+        os.kill(orphan, signal.SIGKILL)
+        dead = ("list-panes", "-t", "=work:=dev", "-F", "#{pane_dead}")
+        wait_until(lambda: tmux.cmd(*dead) == "1", what="its end")
     done = spawn(torch, tmp_path)
     assert done.code == 0, done.out + done.err
     (now,) = running(log)
     assert now == done.json["pid"] != orphan
-    assert "an interrupted start had left its window" in str(done.json["notes"])
-    assert windows(tmux) == ["work:dev"]
-
-
-@pytest.mark.parametrize("where", MOMENTS)
-def test_also_if_its_program_has_ended_since(
-    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str
-) -> None:
-    """Its pane stays, so that its last screen can be read, and has the name of the agent."""
-    log = killed_start(torch, tmp_path, where)
-    (orphan,) = running(log)
-    os.kill(orphan, signal.SIGKILL)
-    dead = ("list-panes", "-t", "=work:=dev", "-F", "#{pane_dead}")
-    wait_until(lambda: tmux.cmd(*dead) == "1", what="its end")
-    done = spawn(torch, tmp_path)
-    assert done.code == 0, done.out + done.err
-    assert running(log) == [done.json["pid"]]
     assert "an interrupted start had left its window" in str(done.json["notes"])
     assert windows(tmux) == ["work:dev"]
 

@@ -206,6 +206,14 @@ def test_of_a_process_that_never_was_nothing_is_known() -> None:
 
 
 @both_ways
+def test_the_environment_of_a_process_that_shows_none_is_not_known() -> None:
+    """As of one that has just begun: what is remembered of it must not be that it has none."""
+    with subprocess.Popen(["/bin/sleep", "60"], env={}) as child:
+        assert procs.environment(child.pid) is None
+        child.kill()
+
+
+@both_ways
 def test_the_terminal_is_known_by_its_number(tmux: TmuxServer) -> None:
     one, other = tmux.new_session("one", "cat"), tmux.new_session("other", "cat")
     assert procs.terminal(one.pid)

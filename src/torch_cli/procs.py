@@ -102,15 +102,17 @@ def directory(pid: int) -> str | None:
 def environment(pid: int) -> dict[str, str] | None:
     """Return the environment that a process was started with; ``None`` if it cannot be known.
 
-    That is so for another user's process.
+    That is so for another user's process, and for a moment for one that has just begun: Linux shows
+    an empty one then. One that was started with none is taken for such a process, too.
     """
     if not _LINUX:
-        found: dict[str, str] | None = _asked(pid, "environ")
-        return found
+        return _asked(pid, "environ") or None
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             entries = os.fsdecode(file.read()).split("\0")
     except OSError:
+        return None
+    if entries == [""]:
         return None
     pairs = (entry.partition("=") for entry in entries if "=" in entry)
     return {name: value for name, _, value in pairs}

@@ -319,12 +319,9 @@ def write(store: Store, change: Change, *, reported: bool = False) -> bool:
         store.events.insert(STATE, agent.name, _detail(change), agent=agent.identity)
         if not reported or state.shown not in AT_WORK:  # what was seen last is the same, and older
             since = change.since
-            seen = Observation(
-                *(agent.server, agent.pane, agent.pane_pid),
-                *(str(state.shown), state.evidence),
-                *(since if reported else 0.0, since),
-            )
-            store.observations.insert(seen)
+            where = (agent.server, agent.pane, agent.pane_pid)
+            seen = Observation(*where, str(state.shown), state.evidence, wrote=since)
+            store.observations.insert(seen._replace(reported=since) if reported else seen)
     return True
 
 

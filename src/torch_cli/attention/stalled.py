@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from torch_cli import duration, procs
 from torch_cli.procs import Process
-from torch_cli.programs.beside import going_on
+from torch_cli.programs.beside import beside_of
 from torch_cli.programs.record import wrote_at
 from torch_cli.programs.state import AgentState, State, Trouble
 from torch_cli.roster.registry import profile_named
@@ -193,8 +193,7 @@ def _below(agent: Agent, now: float) -> _Below:
 def _goes_on(store: Store, agent: Agent, silence: _Silence, below: _Below, now: float) -> bool:
     """Whether its hooks, the transcript or a process below the program show that it goes on."""
     kind = _transcript(agent)
-    place = (agent.server, agent.pane, agent.created)
-    if going_on(store, profile_named(agent.profile), *place, time.time()):
+    if beside_of(store, profile_named(agent.profile), agent):
         return True
     program = Process(agent.program_pid, agent.program_started)
     if kind and wrote_at(kind, program) > time.time() - (now - silence.since):

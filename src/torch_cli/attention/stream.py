@@ -213,36 +213,14 @@ def words_of(event: Event, text: str = "") -> str:
 
     ``text`` is the beginning of the message that it is about.
     """
-    known = event.detail
     by = f" by {event.actor}" if event.actor and event.actor != event.target else ""
-    quoted = f'"{text}"' if text else ""
-    if event.verb == STATE:
-        return _of_state(known)
-    if event.verb == END:
-        return _joined("ended", known.get("words"))
-    if event.verb == RESURRECT:
-        return _joined(known.get("words"))
-    if event.verb == "deliver":
-        sender = f"from {event.actor}" if event.actor else ""
-        return _joined(
-            known.get("state"), known.get("message"), sender, known.get("reason"), quoted
-        )
-    if event.verb == "task":
-        said = known.get("words")
-        extra = "" if said == known.get("title") else said
-        words = [f"{known.get('what')}{by}", known.get("task"), known.get("title"), extra]
-        return _joined(*words)
     if event.verb in _WORDS_OF:
-        return _WORDS_OF[event.verb](event, by)
-    if event.verb == "answer":
-        chosen = f"{known.get('option')} {known.get('words')}"
-        return _joined(f"pressed{by}", chosen, known.get("question"))
-    if event.verb == HEARD:
-        chosen = f"{known.get('option')} {known.get('words')}"
-        return _joined(known.get("outcome"), chosen, _BECAME.get(str(known.get("outcome"))))
-    if event.verb == RULE:
-        return _joined(_of_rule(known), f"{known.get('tool')}: {known.get('what')}")
-    return _joined(f"{_DONE.get(event.verb, event.verb)}{by}", _said(event), quoted)
+        return _WORDS_OF[event.verb](event, by, text)
+    return _joined(f"{_DONE.get(event.verb, event.verb)}{by}", _said(event), _quoted(text))
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if text else ""
 
 
 def _said(event: Event) -> str:
@@ -277,7 +255,37 @@ def _of_rule(known: Mapping[str, Any]) -> str:
     return f"left to you, {rule} waits: the file has changed since it was accepted (torch trust)"
 
 
-def _of_commit(event: Event, by: str) -> str:
+def _of_delivery(event: Event, by: str, text: str) -> str:
+    known = event.detail
+    sender = f"from {event.actor}" if event.actor else ""
+    said = (known.get("state"), known.get("message"), sender, known.get("reason"))
+    return _joined(*said, _quoted(text))
+
+
+def _of_task(event: Event, by: str, text: str) -> str:
+    known = event.detail
+    said = known.get("words")
+    extra = "" if said == known.get("title") else said
+    return _joined(f"{known.get('what')}{by}", known.get("task"), known.get("title"), extra)
+
+
+def _of_answer(event: Event, by: str, text: str) -> str:
+    chosen = f"{event.detail.get('option')} {event.detail.get('words')}"
+    return _joined(f"pressed{by}", chosen, event.detail.get("question"))
+
+
+def _of_heard(event: Event, by: str, text: str) -> str:
+    chosen = f"{event.detail.get('option')} {event.detail.get('words')}"
+    outcome = event.detail.get("outcome")
+    return _joined(outcome, chosen, _BECAME.get(str(outcome)))
+
+
+def _of_rule_used(event: Event, by: str, text: str) -> str:
+    known = event.detail
+    return _joined(_of_rule(known), f"{known.get('tool')}: {known.get('what')}")
+
+
+def _of_commit(event: Event, by: str, text: str) -> str:
     """Return a commit, its subject, the branch that it is on, and the checkpoint before it."""
     known = event.detail
     branch, checkpoint = known.get("branch"), known.get("checkpoint")
@@ -290,13 +298,25 @@ def _of_commit(event: Event, by: str) -> str:
     )
 
 
-def _of_mute(event: Event, by: str) -> str:
+def _of_mute(event: Event, by: str, text: str) -> str:
     left = float(event.detail.get("until") or 0.0) - event.at
     return f"muted{by} for {duration(left)}" if left > 0 else f"unmuted{by}"
 
 
-_WORDS_OF: Mapping[str, Callable[[Event, str], str]] = {"commit": _of_commit, "mute": _of_mute}
-"""What has words of its own, by its verb; the second is who did it, as ' by NAME' or ''."""
+_WORDS_OF: Mapping[str, Callable[[Event, str, str], str]] = {
+    STATE: lambda event, by, text: _of_state(event.detail),
+    END: lambda event, by, text: _joined("ended", event.detail.get("words")),
+    RESURRECT: lambda event, by, text: _joined(event.detail.get("words")),
+    "deliver": _of_delivery,
+    "task": _of_task,
+    "answer": _of_answer,
+    HEARD: _of_heard,
+    RULE: _of_rule_used,
+    "commit": _of_commit,
+    "mute": _of_mute,
+}
+"""What has words of its own, by its verb: given who did it, as ' by NAME' or '', and the beginning
+of the message that it is about."""
 
 
 def _joined(*words: object) -> str:

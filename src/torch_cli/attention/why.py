@@ -1,11 +1,10 @@
 """How an agent came to the state that it is in: what is seen now, and what led to it."""
 
-import time
 from typing import NamedTuple
 
 from torch_cli.attention.stream import Entry, Wanted, read
 from torch_cli.errors import NotFoundError
-from torch_cli.programs.beside import Beside, going_on
+from torch_cli.programs.beside import Beside, beside_of
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.hooks import HookReport
@@ -45,7 +44,6 @@ def why(store: Store, socket: Socket, name: str, limit: int) -> Why:
     report = store.hooks.latest(agent.server, agent.pane, since=agent.created)
     beside: tuple[Beside, ...] = ()
     if now is not None and now.error is None:
-        place = (agent.server, agent.pane, agent.created)
-        beside = going_on(store, profile_named(agent.profile), *place, time.time())
+        beside = beside_of(store, profile_named(agent.profile), agent)
     part = read(store, Wanted(name), limit=limit)
     return Why(name, now, report, part.entries, part.more, beside)

@@ -100,7 +100,7 @@ class Recovery:
     def begin(self, agent: Agent, options: list[str]) -> None:
         """Restart ``agent`` in the background, with these options of ``torch restart``."""
         known = self._variables.get(agent.identity)
-        variables = known[1] if known is not None else _kept(agent)
+        variables = known[1] if known is not None else _kept(agent) or {}
         words = ["restart", agent.name, *options]
         self._going[agent.identity] = (agent, Background(words, environment=variables))
 
@@ -127,7 +127,9 @@ class Recovery:
             return True
         known = self._variables.get(agent.identity)
         if known is None or known[0] != agent.created:
-            self._variables[agent.identity] = (agent.created, _kept(agent))
+            kept = _kept(agent)
+            if kept is not None:
+                self._variables[agent.identity] = (agent.created, kept)
         return True
 
     def _ended(self, store: Store) -> Iterator[Did]:
@@ -161,13 +163,15 @@ class Recovery:
             yield did
 
 
-def _kept(agent: Agent) -> dict[str, str]:
+def _kept(agent: Agent) -> dict[str, str] | None:
     """Return the variables of a living program that are needed to start it again.
 
-    None of one that has ended: another process may have its number.
+    ``None`` if they cannot be known now, or it has ended: another process may have its number.
     """
     program = procs.Process(agent.program_pid, agent.program_started)
-    given = (procs.environment(program.pid) if procs.alive(program) else None) or {}
+    given = procs.environment(program.pid) if procs.alive(program) else None
+    if given is None:
+        return None
     wanted = ("PATH", *(one for one in agent.variables if not one.startswith("TORCH_")))
     return {name: given[name] for name in wanted if name in given}
 

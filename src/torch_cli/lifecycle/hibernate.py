@@ -15,7 +15,7 @@ from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.resume import earlier
 from torch_cli.lifecycle.stop import end_idle
-from torch_cli.programs.beside import going_on, words_of
+from torch_cli.programs.beside import beside_of, words_of
 from torch_cli.programs.record import has_shell_behind
 from torch_cli.programs.state import State
 from torch_cli.roster.asleep import is_without_program, stay_awake
@@ -134,11 +134,6 @@ def not_now(store: Store, agent: Agent) -> str:
     return _at_work(store, agent)
 
 
-def _beside(store: Store, agent: Agent) -> str:
-    place = (agent.server, agent.pane, agent.created)
-    return words_of(going_on(store, profile_named(agent.profile), *place, time.time()))
-
-
 def _at_work(store: Store, agent: Agent) -> str:
     (seen,) = states_of(store, Socket(path=agent.socket), [agent.name])
     state = seen.state
@@ -149,10 +144,11 @@ def _at_work(store: Store, agent: Agent) -> str:
     if state.queued:
         return "its program has messages in its own queue"
     program = procs.Process(agent.program_pid, agent.program_started)
-    if has_shell_behind(profile_named(agent.profile).answer.transcript, program):
+    profile = profile_named(agent.profile)
+    if has_shell_behind(profile.answer.transcript, program):
         return "its program runs a command in the background"
-    if beside := _beside(store, agent):
-        return f"its program has at work: {beside}"
+    if beside := beside_of(store, profile, agent):
+        return f"its program has at work: {words_of(beside)}"
     if agent.ready is None:
         return "it was never seen ready"
     for child in procs.descendants(program.pid):

@@ -2,6 +2,7 @@
 
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.post import SENDER, word_to
+from torch_cli.lifecycle.survivors import Survivor, in_words
 from torch_cli.roster.actor import actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -15,10 +16,12 @@ _KEY = "restart:"
 """How the keys of notices begin; the agent's identity and the moment of its start follow."""
 
 
-def restart_notice(store: Store, agent: Agent, why: str, still_runs: str = "") -> Message:
+def restart_notice(
+    store: Store, agent: Agent, why: str, left: tuple[Survivor, ...] = ()
+) -> Message:
     """Return the message that tells a restarted agent why, for its outbox.
 
-    ``still_runs`` names what its program before has left running, '' for nothing.
+    ``left`` is what its program before has left running.
     """
     same = (
         "This is the same conversation as before."
@@ -26,8 +29,8 @@ def restart_notice(store: Store, agent: Agent, why: str, still_runs: str = "") -
         else "This is a new conversation: you do not remember the one before."
     )
     cut_off = "What was running then was cut off."
-    if still_runs:
-        cut_off = f"Commands of yours from before still run, unseen by you: {still_runs}."
+    if left:
+        cut_off = f"Commands of yours from before still run, unseen by you: {in_words(left)}."
     text = (
         f"Your program was restarted: {why}. {same} {cut_off} Look at what is done before you "
         "continue, and do nothing twice."

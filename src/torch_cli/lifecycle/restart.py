@@ -25,7 +25,7 @@ from torch_cli.lifecycle.resume import (
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, going_on, spawn
 from torch_cli.lifecycle.stalled import objection
 from torch_cli.lifecycle.stop import close_ours, end_asked
-from torch_cli.lifecycle.survivors import Survivor, in_words, survivors
+from torch_cli.lifecycle.survivors import Survivor, survivors
 from torch_cli.programs.conversation import held_by
 from torch_cli.programs.state import State
 from torch_cli.roster.anew import spawn_hint
@@ -87,7 +87,8 @@ class BegunAgain(NamedTuple):
 class Restarted(NamedTuple):
     """An agent that was restarted, its window, and the receipt of the notice that tells it so.
 
-    Nobody knows whether the earlier program has got the messages ``unknown``; ``left`` runs on.
+    ``unknown`` are the messages of which nobody knows whether the earlier program has got them,
+    ``left`` is what that has left running.
     """
 
     agent: Agent
@@ -260,7 +261,6 @@ def begin_again(
         old = _end(store, plan.agent)
         order = replace(plan.order, session=old.session) if old is not None else plan.order
         on_step("starting it again")
-        moment = time.time()
         agent, window = spawn(store, Socket(path=plan.agent.socket), order)
         _close(store, old)
         join_team(store, agent)
@@ -269,8 +269,8 @@ def begin_again(
     if plan.stalled:
         _count(store, agent)
     take_out_earlier(store, agent)
-    left = survivors(agent.name, moment)  # what was about to end has ended by now
-    notice, _ = store.messages.accept(restart_notice(store, agent, why, in_words(left)))
+    left = survivors(agent)  # what was about to end has ended by now
+    notice, _ = store.messages.accept(restart_notice(store, agent, why, left))
     unknown = [one for one in store.messages.waiting(agent.identity) if one.step != Step.ACCEPTED]
     return BegunAgain(agent, window, plan.why_new, notice, tuple(unknown), left)
 
@@ -313,8 +313,8 @@ def tell_again(store: Store, again: BegunAgain) -> Restarted:
         attempt(store, one)
     receipt = attempt(store, again.notice, NOTICE_SECONDS)
     now = store.agents.get(again.agent.name) or again.agent
-    ids = tuple(one.id for one in again.unknown)
-    return Restarted(now, again.window, again.why_new, receipt, ids, again.left)
+    unknown = tuple(one.id for one in again.unknown)
+    return Restarted(now, again.window, again.why_new, receipt, unknown, again.left)
 
 
 def in_its_conversation(store: Store, order: SpawnOrder, *, stopped: bool) -> SpawnOrder:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.paths import is_chosen, state_dir
+from torch_cli.store.agents import Agent
 
 MOST_NAMED = 5
 """How many are named in words; a command can have a hundred processes."""
@@ -25,17 +26,20 @@ class Survivor(NamedTuple):
     program: str
 
 
-def survivors(name: str, before: float) -> tuple[Survivor, ...]:
-    """Return the processes that programs of the agent ``name`` have begun ``before`` that moment.
+def survivors(agent: Agent) -> tuple[Survivor, ...]:
+    """Return the processes that earlier programs of ``agent`` have begun, and that still run.
 
-    It is in epoch seconds. They are known by the variables that Torch gave to the agent's program,
-    so one that has others is not found, nor one of another user. Parents come first.
+    They are known by the variables that Torch gave to the agent's program, so one that has others
+    is not found, nor one of another user. Parents come first.
     """
     home = state_dir() if is_chosen() else ""
+    before = procs.begun(procs.Process(agent.program_pid, agent.program_started))
+    if before is None:
+        return ()
     found = list[Survivor]()
     for process in procs.descendants(0):
         given = procs.environment(process.pid) or {}
-        if (given.get("TORCH_AGENT"), given.get("TORCH_HOME", "")) != (name, home):
+        if (given.get("TORCH_AGENT"), given.get("TORCH_HOME", "")) != (agent.name, home):
             continue
         words = procs.arguments(process.pid) or []
         begun = procs.begun(process)

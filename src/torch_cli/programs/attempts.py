@@ -111,7 +111,7 @@ def _log_of(process: Process) -> str:
         if len(_logs) > 1000:
             _logs.clear()
         given = procs.environment(process.pid)
-        if not given:  # it has just begun, and Linux has not set its variables up
+        if given is None:
             return ""
         path = given.get(LOG_VARIABLE, "")
         _logs[process] = path if os.path.isabs(path) else ""

@@ -3,11 +3,13 @@
 It is work that may show on no screen. Only a program whose reports of it are understood has any.
 """
 
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch_cli.programs.profile import Profile
 from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 from torch_cli.store.hooks import HookReport
 
 SUB_AGENT, COMPACTION = "sub-agent", "compaction"
@@ -39,13 +41,18 @@ class Beside(NamedTuple):
         return f"{self.what} {self.name}".rstrip()
 
 
-def going_on(
-    store: Store, profile: Profile, server: str, pane: str, since: float, now: float
-) -> tuple[Beside, ...]:
-    """Return what the program in a pane has going on at ``now``, in the order of its beginnings.
+def beside_of(store: Store, profile: Profile, agent: Agent) -> tuple[Beside, ...]:
+    """Return what ``agent``, of that profile, has going on, in the order of its beginnings."""
+    return beside_in(store, profile, agent.server, agent.pane, agent.created)
 
-    Reports before ``since`` do not count (both epoch seconds).
+
+def beside_in(
+    store: Store, profile: Profile, server: str, pane: str, since: float
+) -> tuple[Beside, ...]:
+    """Return the same for the program in a pane. Reports before ``since`` do not count (epoch
+    seconds).
     """
+    now = time.time()
     if not profile.hooks.aside and "compacting" not in profile.hooks.events.values():
         return ()
     found = (

@@ -85,7 +85,7 @@ def _place_of(kind: str, process: Process) -> tuple[str, str, float]:
         if len(_places) > _MOST_PLACES:
             _places.clear()
         environ, where = procs.environment(process.pid), procs.directory(process.pid)
-        if not environ:  # it has just begun, and Linux has not set its variables up
+        if environ is None:
             return "", "", 0.0
         path = sessions_file(environ, kind)
         _places[process] = path, where or "", procs.begun(process) or 0.0

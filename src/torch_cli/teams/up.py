@@ -18,6 +18,7 @@ from torch_cli.lifecycle.notice import restart_notice
 from torch_cli.lifecycle.restart import in_its_conversation
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.lifecycle.stop import close_ended, end_agent, end_pane
+from torch_cli.lifecycle.survivors import survivors
 from torch_cli.lifecycle.window import create_window
 from torch_cli.lifecycle.worktrees import make_worktree, remove_worktree
 from torch_cli.paths import state_dir
@@ -344,7 +345,8 @@ class _Upward:
         set_policies(self._store, agent, member)
         self._note(member, window.pane, agent)
         if agent.conversation:
-            self._store.messages.accept(restart_notice(self._store, agent, "it had ended"))
+            notice = restart_notice(self._store, agent, "it had ended", survivors(agent))
+            self._store.messages.accept(notice)
         return agent
 
     def _predecessor(self, member: Member, directory: str) -> str:

@@ -1,9 +1,8 @@
 """Each source of what is known of an agent's state, and which one decided."""
 
-import time
 from typing import NamedTuple
 
-from torch_cli.programs.beside import SUB_AGENT, going_on, words_of
+from torch_cli.programs.beside import SUB_AGENT, beside_in, words_of
 from torch_cli.programs.classify import classify
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
@@ -72,7 +71,7 @@ def sources_of(
         says = _MEANINGS.get(profile.hooks.events.get(event.name, ""), "")
         words = f"its latest report is {event.name}"
         sources.append(StateSource("hook", str(says), words, event.name, event.at))
-    beside = going_on(store, profile, *place, found.started, time.time())
+    beside = beside_in(store, profile, *place, found.started)
     helpers = [one for one in beside if one.what == SUB_AGENT]
     if helpers:
         words = f"its hooks say that these work: {words_of(helpers)}"

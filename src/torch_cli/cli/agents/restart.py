@@ -50,7 +50,7 @@ def command(
     Its program is asked to end as 'torch stop' asks it. One that does not end is left alone. Then
     the agent starts again, also if its program or its pane was gone: with the same name, directory,
     session, profile, arguments and variables. Its check-ins, tasks and messages stay. It gets a
-    message that says why it was restarted.
+    message that says why it was restarted, and what its program before has left running.
 
     If Torch had given it up after too many restarts ('torch health'), it is looked after again.
 

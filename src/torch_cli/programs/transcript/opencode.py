@@ -59,15 +59,14 @@ def last_answers(path: str, directory: str, since: float) -> list[dict[str, Any]
     Messages before ``since`` (epoch seconds) do not count.
     """
     sql = (
-        "SELECT m.session_id, m.data FROM message m JOIN session s ON s.id = m.session_id"
-        " WHERE m.time_created >= ? AND s.directory = ? AND s.parent_id IS NULL"
-        " ORDER BY m.time_created, m.id"
+        "SELECT (SELECT m.data FROM message m WHERE m.session_id = s.id AND m.time_created >= ?"
+        " ORDER BY m.time_created DESC, m.id DESC LIMIT 1)"
+        " FROM session s WHERE s.directory = ? AND s.parent_id IS NULL"
     )
     where = os.path.realpath(directory)
     rows = _read(path, lambda store: _rows(store, sql, int(since * 1000), where))
-    last = {session: json.loads(data) for session, data in rows}
-    found = (one for one in last.values() if isinstance(one, dict))
-    return [one for one in found if one.get("role") == "assistant"]
+    last = (json.loads(data) for (data,) in rows if data is not None)
+    return [one for one in last if isinstance(one, dict) and one.get("role") == "assistant"]
 
 
 def _is_user(message: object) -> bool:
