@@ -1,5 +1,6 @@
 """Firing: what is due becomes a message once, to whom it is for, with what is to be known."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import PATIENCE, TmuxServer, Torch, accept_profiles
-from torch_cli import paths
+from torch_cli import paths, procs
 from torch_cli.delivery.drain import drain_once
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.loading import STOCK
@@ -20,7 +21,7 @@ from torch_cli.schedule.checkin import CheckinOrder
 from torch_cli.schedule.firing import FencedError, fire_due, run_now
 from torch_cli.store import Store
 from torch_cli.store.checkin import Checkin, Run
-from torch_cli.store.lease import Outage, OutageKind
+from torch_cli.store.lease import Clock, HolderKind, Outage, OutageKind
 from torch_cli.store.messages import Message
 
 NOW = 1_800_000_000.0
@@ -148,6 +149,34 @@ def test_a_run_that_was_not_typed_gives_way_to_the_next(store: Store, demo: Demo
     assert run.coalesced == 1
     assert "it was due 1 time before" in message.typed
     assert [one.id for one in store.messages.waiting()] == [message.id]
+
+
+def test_a_run_that_nobody_has_got_is_none_of_the_count(
+    store: Store, demo: DemoAgent, torch: Torch
+) -> None:
+    """While its agent cannot take it, one run waits, however often the moment comes."""
+    me = procs.identify(os.getpid())
+    assert me is not None
+    held = store.lease.take(HolderKind.DAEMON, me, Clock.read(), seconds=900.0)
+    assert held is not None
+    assert torch("freeze", "demo").code == 0
+    made = add(store, demo, every(), runs=3)
+    by_hand = run_now(store, made, NOW + 60)
+    for moment in range(1, 6):
+        (run,) = fire_due(store, NOW + moment * 1200, held.token)
+        now = store.checkins.get(made.id)
+        assert now is not None
+        assert (now.state, now.bounds.remaining) == ("active", 2)
+    assert store.checkins.get_run(by_hand.id).state == "superseded"
+    assert run.coalesced == 5
+    assert torch("thaw", "demo").code == 0
+    deliver()
+    for moment, state in ((6, "active"), (7, "done")):
+        assert len(fire_due(store, NOW + moment * 1200, held.token)) == 1
+        assert store.checkins.get(made.id).state == state  # type: ignore[union-attr]
+        deliver()
+    said = [text for text in demo.submitted() if "How far?" in text]
+    assert len(said) == 3
 
 
 def test_a_run_later_than_its_grace_is_written_down_and_not_sent(

@@ -5,7 +5,7 @@ and the next moment. A scheduler that is killed leaves all three or none. This m
 The outbox does that, because it knows what may have been typed already.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -99,7 +99,8 @@ def run_now(store: Store, checkin: Checkin, now: float) -> Run:
     check_permitted(store, store.agents.known_as(checkin.to.agent), "it was not fired")
     addressee = addressee_of(store, checkin, Panes())
     with store.database.transaction():
-        run = _write(store, checkin, Due(now, 0, now), addressee, now, 0)
+        due = Due(now, _moments(_supersede(store, checkin)), now)
+        run = _write(store, checkin, due, addressee, now, 0)
     _log(store, run)
     return run
 
@@ -113,10 +114,15 @@ def _fire(store: Store, checkin: Checkin, now: float, token: int, panes: Panes) 
         return None
     with store.database.transaction():
         _check_token(store, token)
-        if not store.checkins.change(checkin, _advanced(checkin, due, counts=not missed)):
+        if store.checkins.get(checkin.id) != checkin:
             return None  # it was changed or fired since it was read
+        replaced = [] if missed else _supersede(store, checkin)
+        # Nobody has got what was replaced, so the new run counts for it. Those by hand never count.
+        counts = not missed and not any(run.token for run in replaced)
+        store.checkins.change(checkin, _advanced(checkin, due, counts=counts))
         if missed:
             return _write_missed(store, checkin, due, now, token)
+        due = due._replace(coalesced=due.coalesced + _moments(replaced))
         return _write(store, checkin, due, addressee, now, token)
 
 
@@ -215,12 +221,11 @@ def _write(
     token: int,
 ) -> Run:
     """Save the run and its message. Without an addressee the run is overdue."""
-    coalesced = due.coalesced + _supersede(store, checkin)
     why = delay(store, due.at, now) if lateness(now - due.at, "") else ""
     run = Run(
         *(new_id("r"), checkin.id, due.at, now, RunState.OVERDUE),
         delay=why,
-        coalesced=coalesced,
+        coalesced=due.coalesced,
         token=token,
     )
     failed = _failed(store, checkin, addressee)
@@ -247,15 +252,20 @@ def _failed(store: Store, checkin: Checkin, to: Addressee | None) -> str:
     return f"the last turn of {to.address.name} ended with an error: {last.detail.get('evidence')}"
 
 
-def _supersede(store: Store, checkin: Checkin) -> int:
-    """End earlier runs that were not typed; return how many moments the new run includes."""
-    count = 0
+def _supersede(store: Store, checkin: Checkin) -> list[Run]:
+    """End earlier runs that were not typed, and return them."""
+    ended = []
     for run in store.checkins.waiting_runs(checkin.id):
         if run.message and not store.messages.supersede(run.message, "a later run replaced it"):
             continue
         store.checkins.change_run(run, state=RunState.SUPERSEDED, reason="a later run replaced it")
-        count += 1 + run.coalesced
-    return count
+        ended.append(run)
+    return ended
+
+
+def _moments(replaced: Sequence[Run]) -> int:
+    """Return for how many moments runs came that a later one has replaced."""
+    return sum(1 + run.coalesced for run in replaced)
 
 
 def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:

@@ -63,7 +63,11 @@ def command() -> None:
 @click.option("--file", type=click.Path(), help="Read the note from a file.")
 @click.option("--name", default="", help="The check-in's name (default: made from the note).")
 @click.option("--until", metavar="TIME", help="The last moment at which it may fire.")
-@click.option("--count", type=COUNT, help="How often it fires at most.")
+@click.option(
+    "--count",
+    type=COUNT,
+    help="How often it fires at most. A run that a later one replaced untyped does not count.",
+)
 @click.option(
     "--jitter", metavar="DURATION", help="Delay each firing by a random time, at most this long."
 )
