@@ -142,6 +142,28 @@ def test_a_screen_that_did_not_change_is_neither_read_nor_classified_again(
         assert counted.during(lambda: watch.look(agents)) == (0, 0)
 
 
+def test_the_frames_of_a_spinner_are_not_classified_one_by_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pane = stage.add("a")
+    stage.draw(pane, "", "✳ Working… (1s)")
+    counted = Counted(monkeypatch)
+    with stage.tmux.client() as client:
+        watch = Sweep(client, stage.store)
+        assert watch.look(stage.agents.values())["a"].state.state is State.WORKING
+        stage.draw(pane, "", "✶ Working… (2s)")
+        assert counted.during(lambda: watch.look(stage.agents.values())) == (1, 0)
+        stage.draw(pane, "a draft", "✶ Working… (2s)")
+        assert counted.during(lambda: watch.look(stage.agents.values()))[1] == 1
+        stage.draw(pane, "a draft")
+        assert watch.look(stage.agents.values())["a"].state.state is State.IDLE
+        monkeypatch.setattr(sweep, "FRAME_SECONDS", 0.0)
+        stage.draw(pane, "", "✳ Working… (3s)")
+        watch.look(stage.agents.values())
+        stage.draw(pane, "", "✶ Working… (4s)")
+        assert counted.during(lambda: watch.look(stage.agents.values())) == (1, 1)
+
+
 def test_no_change_is_missed_however_soon_it_follows(stage: Stage) -> None:
     """tmux tells only to the second when a window last wrote; several changes fall into one."""
     pane = stage.add("a")

@@ -8,7 +8,8 @@ from conftest import KEEPS_DEAD, TMUX_VERSION, TmuxServer, wait_until
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import list_panes, resolve, with_end
+from torch_cli.tmux.ended import with_end
+from torch_cli.tmux.panes import list_panes, resolve
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version
 

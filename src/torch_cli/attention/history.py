@@ -312,7 +312,7 @@ def write(store: Store, change: Change, *, reported: bool = False) -> bool:
     if state.state in ENDED:
         with contextlib.suppress(TorchError):  # tmux does not answer
             record_end(store, agent)
-    with store.database.transaction():
+    with store.database.transaction(durable=False):  # no pane survives a power cut, either
         last = store.events.last_state(agent.identity)
         if last is not None and key_in(last) == key_of_state(state):
             return False  # another scheduler was quicker

@@ -25,7 +25,8 @@ from torch_cli.roster.registry import find, profile_named, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import TASK_HELD, TaskState
-from torch_cli.tmux.panes import Pane, with_end
+from torch_cli.tmux.ended import with_end
+from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.remains import keeps_dead, note_path, say_when_dead
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import states_of

@@ -1,12 +1,17 @@
-"""A look at a pane: what it shows, what its program last reported, and the resulting state."""
+"""A look at a pane: what it shows, what its program last reported, and the resulting state.
+
+``weigh`` is the one place where what a screen says is weighed against all other sources: for one
+look here, and for the sweeps over many agents.
+"""
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.procs import Process, alive
 from torch_cli.programs.classify import classify
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.state import AgentState, State
+from torch_cli.programs.state import AgentState, HookEvent, State
 from torch_cli.programs.trouble import weigh_trouble
 from torch_cli.programs.turn import (
     at_home,
@@ -17,6 +22,7 @@ from torch_cli.programs.turn import (
     weighed,
 )
 from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, capture_one
 from torch_cli.tmux.screen import Screen
@@ -53,27 +59,61 @@ def observe(
     screen = capture_one(client, pane)
     report = store.hooks.latest(pane.server, pane.id, since=since, besides=profile.hooks.aside)
     event = event_of(store, profile, report, pane.server, pane.id, since)
-    state = classify(screen, profile, event)
+    state = weigh(
+        classify(screen, profile, event),
+        Sources(program or pane.pid, event, screen.wrote, screen.text),
+        store,
+        profile,
+        lambda: store.agents.in_pane(pane.server, pane.id, pane.pid),
+    )
+    if program is not None:
+        state = or_exited(state, program)
+    return Sight(screen, state, reported_at(profile, report))
+
+
+class Sources(NamedTuple):
+    """What says something of a state beside the rules of its screen.
+
+    ``process`` is the program's, ``event`` its latest report, ``wrote`` is when its window last
+    wrote (epoch seconds, 0 if that is not known), and ``shown`` is its screen, with colours or
+    without.
+    """
+
+    process: Process | int
+    event: HookEvent | None
+    wrote: float
+    shown: str
+
+
+def weigh(
+    state: AgentState,
+    sources: Sources,
+    store: Store,
+    profile: Profile,
+    agent: Callable[[], Agent | None],
+) -> AgentState:
+    """Return ``state``, which a screen shows, as all ``sources`` together make it.
+
+    ``agent`` returns who is there; it is called if that matters.
+    """
+    process, event = sources.process, sources.event
     if may_hide_work(state):
-        state = weighed(state, turn_of(profile, program or pane.pid, event, screen.wrote))
+        state = weighed(state, turn_of(profile, process, event, sources.wrote))
     state = weigh_trouble(state, event)
     if state.state is State.LIMITED:  # seldom, and its patterns cost each message 2 ms
         from torch_cli.programs.limit import unless_over
 
-        agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
-        state = unless_over(store, agent, profile, state)
-    state = at_home(state, profile, program or pane.pid)
+        state = unless_over(store, agent(), profile, state)
+    state = at_home(state, profile, process)
     if state.state is State.WORKING and profile.answer.transcript == "gemini":
         from torch_cli.programs.attempts import with_attempt  # costs other programs' messages 1 ms
 
-        state = with_attempt(state, profile, program or pane.pid, time.time())
+        state = with_attempt(state, profile, process, time.time())
     if state.state is State.IDLE and profile.answer.transcript in ("opencode", "kilo"):
         from torch_cli.programs.failed import with_failure  # as above
 
-        state = with_failure(state, profile, program or pane.pid, event, screen.text)
-    if program is not None:
-        state = or_exited(state, program)
-    return Sight(screen, state, reported_at(profile, report))
+        state = with_failure(state, profile, process, event, sources.shown)
+    return state
 
 
 def or_exited(state: AgentState, program: Process) -> AgentState:

@@ -1,7 +1,9 @@
 """The registered agents."""
 
+import functools
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -115,7 +117,7 @@ class Agents:
             " ORDER BY created DESC",
             *(socket, pane),
         )
-        return [_agent(dict(row)) for row in rows]
+        return [_agent(row) for row in rows]
 
     def among(self, pids: Sequence[int]) -> list[Agent]:
         """Return the agents whose pane's process or program has one of these numbers."""
@@ -125,7 +127,7 @@ class Agents:
             f" AND (pane_pid IN ({marks}) OR program_pid IN ({marks})) ORDER BY created DESC",
             *(*pids, *pids),
         )
-        return [_agent(dict(row)) for row in rows]
+        return [_agent(row) for row in rows]
 
     def has_server(self, pids: Sequence[int]) -> bool:
         """Say whether an agent is in a pane of a tmux server with one of these numbers."""
@@ -140,7 +142,7 @@ class Agents:
     def all(self) -> list[Agent]:
         """Return the agents that were not stopped, by name."""
         rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")
-        return [_agent(dict(row)) for row in rows]
+        return [_agent(row) for row in rows]
 
     def add(self, agent: Agent, *, instead_of: Agent | None = None) -> Agent:
         """Register ``agent``. It replaces a stopped agent of that name, and ``instead_of``.
@@ -163,8 +165,8 @@ class Agents:
         with self._database.transaction():
             above = self._one("name = ?", agent.parent) if agent.parent else None
             parent = agent.parent_agent or (above.identity if above else "")
-            known = {"created": created, "identity": identity, "parent_agent": parent}
-            agent = _agent({**_row(agent), **known})
+            agent = agent._replace(created=created, identity=identity, parent_agent=parent)
+            agent = agent._replace(directory=storable(agent.directory))
             self._check_free(agent.name, instead_of)
             if instead_of is not None and instead_of.stopped is None:
                 self._check_not_stopped(instead_of)
@@ -348,7 +350,7 @@ class Agents:
     def _one(self, where: str, *values: object) -> Agent | None:
         sql = f"SELECT * FROM agents WHERE {where} ORDER BY created DESC LIMIT 1"
         rows = self._database.query(sql, *values)
-        return _agent(dict(rows[0])) if rows else None
+        return _agent(rows[0]) if rows else None
 
 
 def _is_again(agent: Agent, lost: Agent) -> bool:
@@ -364,7 +366,14 @@ def _row(agent: Agent) -> dict[str, object]:
     return {**agent._asdict(), **words, "directory": storable(agent.directory)}
 
 
-def _agent(row: dict[str, object]) -> Agent:
+def _agent(row: sqlite3.Row) -> Agent:
+    return _agent_of(tuple(row.keys()), tuple(row))
+
+
+@functools.lru_cache(512)
+def _agent_of(columns: tuple[str, ...], values: tuple[object, ...]) -> Agent:
+    """Return the agent of a row. A scheduler reads the same rows several times a second."""
+    row = dict(zip(columns, values, strict=True))
     row["hooks"], row["chord"] = bool(row["hooks"]), bool(row["chord"])
     for name in ("arguments", "variables"):
         written = str(row[name])

@@ -11,7 +11,7 @@ import os
 import re
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -125,6 +125,15 @@ class ControlClient:
         if not reply.ok:
             raise TmuxError(f"tmux {words[0]}: {reply.text}")
         return reply
+
+    def call_all(self, commands: Iterable[Sequence[str]]) -> list[Reply]:
+        """Run commands in one exchange; raise ``TmuxError`` with tmux's words if one fails."""
+        asked = list(commands)
+        replies = self.ask_all([quote.line(*words) for words in asked])
+        for words, reply in zip(asked, replies, strict=True):
+            if not reply.ok:
+                raise TmuxError(f"tmux {words[0]}: {reply.text}")
+        return replies
 
     def ask(self, line: bytes) -> list[Reply]:
         """Run one command line and return the reply of every command that it ran, in order."""

@@ -18,7 +18,8 @@ from torch_cli.errors import RefusedError, TorchError
 from torch_cli.intervals import INTERVALS
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, TmuxError
-from torch_cli.tmux.panes import Pane, list_panes, with_end
+from torch_cli.tmux.ended import with_end
+from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.process import run
 from torch_cli.tmux.remains import TOKEN, TOKEN_OPTION
 from torch_cli.tmux.running import is_heard

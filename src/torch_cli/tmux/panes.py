@@ -4,13 +4,12 @@ A target is resolved once, without tmux's prefix matching, to a pane id and the 
 only those are used afterwards.
 """
 
+import functools
 import os
 import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.pane_id import PaneId
 from torch_cli.tmux import quote
@@ -21,9 +20,8 @@ from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version, note
 
-MISSED_SECONDS = 2.0
-"""Seconds in which tmux is made to see the end of a process. Each time takes some 10 ms."""
-_MISSED_POLL_SECONDS = 0.02
+GLANCES_KEPT = 1024
+"""Panes whose facts are kept as they were read: most are the same at the next look."""
 
 _REMOVALS = 5
 """How often a pane may move to another session while Torch attaches to it."""
@@ -72,7 +70,7 @@ class Pane(NamedTuple):
     process that tmux started in the pane. ``version`` is the server's (``3.3a``). ``server_pid``
     and ``server_started`` (epoch seconds) tell servers apart: ids begin again with each.
     ``dead_status`` is the exit status of a process that has ended, ``dead_signal`` the signal that
-    ended it: see ``with_end``.
+    ended it: see ``tmux.ended.with_end``.
     """
 
     version: str
@@ -166,79 +164,54 @@ def answers(path: str, server: str) -> bool:
     return done.status == 0 and said != "" and server.endswith(said)
 
 
-def with_end(pane: Pane, client: ControlClient | None = None) -> Pane:
-    """Return ``pane``, with how its process has ended if it has, over ``client`` if one is open.
-
-    tmux tells the signal since 3.3. Before, both are ``None`` after a signal. tmux built with
-    utempter (Debian's 3.3a) sometimes misses the end of a process, until another one of its
-    processes ends (17 to 24 of 40, 2026-11-25; GitHub issue 4559). So Torch has it run one, and
-    again while it has not seen the end: it can miss that one, too (3 of 60, 2026-11-30).
-    """
-    if pane.dead_status is not None or pane.dead_signal is not None:
-        return pane
-    process = None if pane.dead else procs.identify(pane.pid)
-    if process is not None and procs.alive(process):
-        return pane
-    deadline = time.monotonic() + MISSED_SECONDS
-    while True:
-        now = _prompted(pane, client)
-        ended = procs.identify(pane.pid)
-        # One that is not alive and still has a number has ended, and tmux has not seen it.
-        if ended is None or procs.alive(ended) or time.monotonic() >= deadline:
-            return now
-        time.sleep(_MISSED_POLL_SECONDS)
-
-
-def _prompted(pane: Pane, client: ControlClient | None) -> Pane:
-    """Have tmux run a process, and return what it knows of ``pane`` then."""
-    if client is None:
-        run(Socket(path=pane.socket_path), "-N", "run-shell", ":")
-        return pane_at(pane.socket_path, pane.server, pane.id, pane.pid) or pane
-    client.ask(quote.line("run-shell", ":"))
-    panes = [] if client.closed else list_panes(client.socket, client)
-    return next((one for one in panes if one.at == pane.at), pane)
-
-
 def look_over(client: ControlClient) -> list[Glance]:
     """Return every pane of the server with what ``screen_of`` needs about it."""
-    server = client.call("display-message", "-p", SERVER_FACTS).printed
     wanted = f"{_FIELDS}\t#{{window_activity}}\t{SCREEN_FACTS}{_NAMES}"
-    return _read(server, client.call("list-panes", "-a", "-F", wanted).printed)
+    about = ("display-message", "-p", SERVER_FACTS), ("list-panes", "-a", "-F", wanted)
+    server, listed = client.call_all(about)
+    return _read(server.printed, listed.printed)
 
 
 def _read(server: str, listed: str) -> list[Glance]:
     version, socket_path, server_pid, started = server.rstrip("\n").split("\t")
     check_version(version)
     socket_path = quote.printed(socket_path, version)
+    about = (version, socket_path, int(server_pid), int(started))
     pieces = quote.printed(listed, version).split(_BORDER)
-    glances: list[Glance] = []
-    for fields, command, session, window in zip(*[iter(pieces)] * 4, strict=False):
-        values = fields.lstrip("\n").split("\t")
-        wrote, *facts = values[13:] or ("0", "")
-        pane = Pane(
-            version=version,
-            socket_path=socket_path,
-            server_pid=int(server_pid),
-            server_started=int(started),
-            session_id=values[0],
-            window_id=values[1],
-            id=values[2],
-            pid=int(values[3]),
-            window_index=int(values[4]),
-            pane_index=int(values[5]),
-            active=values[6] == "1",
-            window_active=values[7] == "1",
-            dead=values[8] == "1",
-            dead_status=int(values[9]) if values[9] else None,
-            dead_signal=int(values[10]) if values[10] else None,
-            width=int(values[11]),
-            height=int(values[12]),
-            command=_ODD_IN_COMMAND.sub("_", command),
-            session=session,
-            window=_ODD_IN_NAME.sub("_", window),
-        )
-        glances.append(Glance(pane, "\t".join(facts), int(wrote)))
-    return glances
+    return [_glance(about, *piece) for piece in zip(*[iter(pieces)] * 4, strict=False)]
+
+
+@functools.lru_cache(GLANCES_KEPT)
+def _glance(
+    about: tuple[str, str, int, int], fields: str, command: str, session: str, window: str
+) -> Glance:
+    """Return one pane of the server ``about``, from what tmux printed of it."""
+    version, socket_path, server_pid, server_started = about
+    values = fields.lstrip("\n").split("\t")
+    wrote, *facts = values[13:] or ("0", "")
+    pane = Pane(
+        version=version,
+        socket_path=socket_path,
+        server_pid=server_pid,
+        server_started=server_started,
+        session_id=values[0],
+        window_id=values[1],
+        id=values[2],
+        pid=int(values[3]),
+        window_index=int(values[4]),
+        pane_index=int(values[5]),
+        active=values[6] == "1",
+        window_active=values[7] == "1",
+        dead=values[8] == "1",
+        dead_status=int(values[9]) if values[9] else None,
+        dead_signal=int(values[10]) if values[10] else None,
+        width=int(values[11]),
+        height=int(values[12]),
+        command=_ODD_IN_COMMAND.sub("_", command),
+        session=session,
+        window=_ODD_IN_NAME.sub("_", window),
+    )
+    return Glance(pane, "\t".join(facts), int(wrote))
 
 
 def resolve(panes: Sequence[Pane], target: str, environ: Mapping[str, str] = os.environ) -> Pane:

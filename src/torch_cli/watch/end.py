@@ -13,7 +13,8 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import END, Event
 from torch_cli.store.health import MemoryKills
-from torch_cli.tmux.panes import Pane, answers, pane_at, with_end
+from torch_cli.tmux.ended import with_end
+from torch_cli.tmux.panes import Pane, answers, pane_at
 from torch_cli.tmux.running import was_killed
 from torch_cli.watch.memory import count_in, log_names
 

@@ -1,7 +1,8 @@
 """The states of the agents on one tmux server, cheap enough for repeated looks.
 
 A sweep asks tmux once about all panes. It reads only the screens that may have changed since the
-last sweep, and classifies only those that have.
+last sweep, and classifies only those that have. Another frame of a spinner is no change, for a
+while.
 """
 
 import time
@@ -10,22 +11,12 @@ from typing import NamedTuple
 
 from torch_cli.errors import TorchError
 from torch_cli.procs import Process
-from torch_cli.programs.attempts import with_attempt
 from torch_cli.programs.classify import classify
-from torch_cli.programs.failed import with_failure
-from torch_cli.programs.limit import unless_over
-from torch_cli.programs.observe import or_exited
+from torch_cli.programs.frames import differs_by_frame
+from torch_cli.programs.observe import Sources, or_exited, weigh
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State, one_line
-from torch_cli.programs.trouble import weigh_trouble
-from torch_cli.programs.turn import (
-    at_home,
-    event_of,
-    may_hide_work,
-    reported_at,
-    turn_of,
-    weighed,
-)
+from torch_cli.programs.turn import event_of, reported_at
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -34,6 +25,11 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_of
 from torch_cli.watch.asleep import unless_asleep
 from torch_cli.watch.reported import with_report
+
+FRAME_SECONDS = 3.0
+"""Seconds at most for which a screen that differs from the one that was read by frames of a spinner
+counts as the same. Reading it takes a tenth of a millisecond, and beside 64 agents that all work
+that was half of what the daemon took."""
 
 
 class Seen(NamedTuple):
@@ -73,7 +69,7 @@ class _ShownRows(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """A state, and everything that it was decided from."""
+    """A state, and everything that it was decided from, ``at`` that time (monotonic)."""
 
     facts: str
     rows: str
@@ -81,6 +77,15 @@ class _Judged(NamedTuple):
     state: AgentState
     error: TorchError | None = None
     said: str = ""
+    at: float = 0.0
+
+    def still_holds(self, facts: str, rows: str, report: HookReport | None, now: float) -> bool:
+        """Return whether the same state follows from these: no others, or the next frame."""
+        if self.error is not None or (self.facts, self.report) != (facts, report):
+            return False
+        return self.rows == rows or (
+            now - self.at < FRAME_SECONDS and differs_by_frame(self.state, self.rows, rows)
+        )
 
 
 class Sweep:
@@ -159,7 +164,7 @@ class Sweep:
         shown, report = self._shown[agent], self._reports[agent]
         basis = (shown.glance.facts, shown.rows, report)
         before = self._judged.get(agent)
-        if before is not None and before[:3] == basis and before.error is None:
+        if before is not None and before.still_holds(*basis, time.monotonic()):
             return before
         try:
             profile = self._profile(agent.profile)
@@ -168,7 +173,8 @@ class Sweep:
         place = (agent.server, agent.pane, agent.created)
         event = self._events[agent] = event_of(self.store, profile, report, *place)
         screen = screen_of(shown.glance.facts, shown.rows)
-        return _Judged(*basis, classify(screen, profile, event), said=screen.said)
+        state = classify(screen, profile, event)
+        return _Judged(*basis, state, said=screen.said, at=time.monotonic())
 
     def _profile(self, name: str) -> Profile:
         if name not in self._profiles:
@@ -182,13 +188,8 @@ class Sweep:
         if judged.error is None:
             profile, event = self._profile(agent.profile), self._events.get(agent)
             program = Process(agent.program_pid, agent.program_started)
-            if may_hide_work(state):
-                state = weighed(state, turn_of(profile, program, event, wrote))
-            state = weigh_trouble(state, event)
-            state = unless_over(self.store, agent, profile, state)
-            state = at_home(state, profile, program)
-            state = with_attempt(state, profile, program, time.time())
-            state = with_failure(state, profile, program, event, rows)
+            sources = Sources(program, event, wrote, rows)
+            state = weigh(state, sources, self.store, profile, lambda: agent)
             if judged.said:
                 state = with_report(self.store, pane, state, judged.said)
             if agent.program_pid != agent.pane_pid:  # else tmux tells
