@@ -89,6 +89,24 @@ def test_of_several_keys_none_falls_to_the_next_dialog(demo: DemoAgent, store: S
     assert event.detail["keys"] == ["2"]
 
 
+def test_a_key_is_recorded_before_it_is_pressed(
+    demo: DemoAgent, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this process is killed at the key, the next one knows that it may have been pressed."""
+
+    def killed(*_: object, **__: object) -> gate.GateOutcome:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gate, "press", killed)
+    with pytest.raises(KeyboardInterrupt):
+        press(store, demo.tmux.socket, demo.name, ["C-c"], None)
+    demo.open_dialog()
+    with pytest.raises(KeyboardInterrupt):
+        press(store, demo.tmux.socket, demo.name, ["2", "Enter"], dialog_hash(demo))
+    assert [one.detail["keys"] for one in store.events.read(verbs=["press"])] == [["C-c"], ["2"]]
+    assert not store.events.read(verbs=["not-pressed"])
+
+
 def test_a_selection_is_moved_and_chosen_in_one_call(demo: DemoAgent) -> None:
     demo.open_dialog()
     done = demo.torch("press", demo.name, "Down", "Enter", "--dialog", dialog_hash(demo))

@@ -1,5 +1,6 @@
 """Pressing keys on purpose, and into a dialog only if it is the one that was meant."""
 
+import contextlib
 import re
 import time
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ from torch_cli.programs.profile import Profile
 from torch_cli.programs.standing import box_stands, dialog_stands
 from torch_cli.programs.state import Dialog
 from torch_cli.roster.registry import Found, find
-from torch_cli.store import Store
+from torch_cli.store import Store, StoreError
 from torch_cli.store.database import after
-from torch_cli.store.events import PRESS
+from torch_cli.store.events import NOT_PRESSED, PRESS
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.keys import unread_in
@@ -111,10 +112,11 @@ def _press_at_once(
     conditions: Sequence[str],
 ) -> None:
     """Press ``keys``, where no dialog was seen."""
+    _note(store, found, keys, "")
     outcome = Typist(client, found.pane).press(list(keys), conditions)
     if not outcome.done:
+        _withdraw(store, found, keys, "")
         raise _refused(found, outcome.reason, "nothing was pressed")
-    _note(store, found, keys, "")
 
 
 def _press_into(
@@ -132,19 +134,17 @@ def _press_into(
     pane, meant = found.pane, sight.state.dialog
     assert meant is not None
     typist, pressed = Typist(client, pane), list[str]()
-    try:
-        for key in keys:
-            if pressed:
-                sight = _once_read(client, store, pane, profile, sight)
-                _check_same(found, meant, sight.state.dialog, pressed, key)
-            # Keys that wait may answer the dialog, and this key what comes next.
-            outcome = typist.press([key], dialog_stands(sight), unless=typist.keys_wait)
-            if not outcome.done:
-                raise _refused(found, outcome.reason, _so_far(pressed, key))
-            pressed.append(key)
-    finally:
+    for key in keys:
         if pressed:
-            _note(store, found, pressed, meant.hash)
+            sight = _once_read(client, store, pane, profile, sight)
+            _check_same(found, meant, sight.state.dialog, pressed, key)
+        _note(store, found, [key], meant.hash, pressed)
+        # Keys that wait may answer the dialog, and this key what comes next.
+        outcome = typist.press([key], dialog_stands(sight), unless=typist.keys_wait)
+        if not outcome.done:
+            _withdraw(store, found, [key], meant.hash)
+            raise _refused(found, outcome.reason, _so_far(pressed, key))
+        pressed.append(key)
 
 
 def _once_read(
@@ -204,11 +204,27 @@ def _refused(found: Found, reason: str, done: str) -> HeldError:
     )
 
 
-def _note(store: Store, found: Found, keys: Sequence[str], dialog: str) -> None:
-    with after(f"{' '.join(keys)} was pressed in pane {found.pane.id}"):
-        detail = {"keys": list(keys), "dialog": dialog}
-        identity = found.agent.identity if found.agent else ""
-        store.events.add(PRESS, found.name, detail, agent=identity)
+def _note(
+    store: Store, found: Found, keys: Sequence[str], dialog: str, pressed: Sequence[str] = ()
+) -> None:
+    """Record that ``keys`` are about to be pressed, after those that were ``pressed``.
+
+    Whoever else wants to press a key there knows of these then, also if this process is killed.
+    """
+    with after(f"{_so_far(pressed, ' '.join(keys))} in pane {found.pane.id}"):
+        _add(store, found, PRESS, keys, dialog)
+
+
+def _withdraw(store: Store, found: Found, keys: Sequence[str], dialog: str) -> None:
+    """Record that ``keys`` were not pressed. If that fails too, they count as pressed."""
+    with contextlib.suppress(StoreError):
+        _add(store, found, NOT_PRESSED, keys, dialog)
+
+
+def _add(store: Store, found: Found, verb: str, keys: Sequence[str], dialog: str) -> None:
+    detail = {"keys": list(keys), "dialog": dialog}
+    identity = found.agent.identity if found.agent else ""
+    store.events.add(verb, found.name, detail, agent=identity)
 
 
 def _check_dialog(target: str, pane: str, shown: Dialog | None, meant: str | None) -> None:
