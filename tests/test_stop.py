@@ -157,6 +157,25 @@ def test_an_adopted_program_is_asked_and_never_made_to_end(tmux: TmuxServer, tor
     os.kill(child, signal.SIGKILL)  # it has left the pane's session, and would outlive the test
 
 
+@pytest.mark.parametrize("left", [True, False], ids=["a session is left", "the server ends"])
+def test_a_program_may_end_at_the_first_of_several_keys(
+    tmux: TmuxServer, torch: Torch, *, left: bool
+) -> None:
+    """Its pane is gone then, and with it the session, and the server, if it was the last."""
+    profile = Path(os.environ["TORCH_HOME"]) / "config" / "profiles" / "brief.toml"
+    profile.parent.mkdir(parents=True)
+    keys = f"stop = [{{ keys = {['C-c'] * 40} }}]\n"
+    profile.write_text(f'name = "brief"\n[launch]\ncommand = ["sleep", "1000"]\n{keys}')
+    accept_profiles()
+    pane = tmux.new_session("mine", "exec sleep 1000")
+    if left:
+        tmux.new_session("other", "cat")
+    tmux.wait_until(lambda: tmux.pane(pane.id).command == "sleep", "the program")
+    assert torch("adopt", pane.id, "brief", "--profile", "brief").code == 0
+    done = torch("stop", "brief", "--json")
+    assert (done.code, done.json.get("how")) == (0, "asked"), done
+
+
 def test_what_a_person_runs_in_the_agents_pane_gets_no_key(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError
-from torch_cli.lifecycle.stop import end_tree
+from torch_cli.lifecycle.processes import end_tree
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.database import StoreError

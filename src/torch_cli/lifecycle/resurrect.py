@@ -17,6 +17,7 @@ from torch_cli.interrupts import PutOff
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.arrangement import REBUILD_SECONDS
 from torch_cli.lifecycle.notice import asked_by
+from torch_cli.lifecycle.processes import end_all
 from torch_cli.lifecycle.prospect import Course, Prospect
 from torch_cli.lifecycle.rebuild import Builder, Rebuilt
 from torch_cli.lifecycle.rebuild_plan import LostProcess, Step, WindowPlan
@@ -30,7 +31,6 @@ from torch_cli.lifecycle.restart import (
 )
 from torch_cli.lifecycle.site import Site
 from torch_cli.lifecycle.spawn import START_LOCK_SECONDS
-from torch_cli.lifecycle.stop import end_all
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import RESURRECT

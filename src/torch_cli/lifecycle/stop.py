@@ -2,48 +2,31 @@
 
 import contextlib
 import enum
-import os
-import select
-import signal
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from torch_cli import procs
-from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.outbox import abandon
 from torch_cli.delivery.receipt import Outcome
-from torch_cli.delivery.typist import Typist
-from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.lifecycle.alone import alone
-from torch_cli.programs.observe import observe
-from torch_cli.programs.profile import Profile, StopStep
-from torch_cli.programs.standing import box_stands
-from torch_cli.programs.state import State
+from torch_cli.lifecycle.asking import ask, program_of
+from torch_cli.lifecycle.processes import end_all, end_tree
 from torch_cli.roster.actor import actor
 from torch_cli.roster.authority import check_outside, check_over
-from torch_cli.roster.registry import Found, find, profile_named, registered
-from torch_cli.roster.safety import submit_key
+from torch_cli.roster.registry import Found, find, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import AgentRef
 from torch_cli.store.database import after
 from torch_cli.store.messages import Message
 from torch_cli.store.teams import Started
-from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
 
-PANE_LOCK_SECONDS = 30.0
-"""Seconds to wait for a delivery to the same pane before the agent is asked to end."""
-
 STARTED_SECONDS = 60.0
 """Seconds to wait for another process that starts the agent again just now."""
-
-TERM_GRACE_SECONDS = 5.0
-"""Seconds between SIGTERM and SIGKILL for processes that Torch started."""
 
 
 class Ending(enum.StrEnum):
@@ -136,11 +119,11 @@ def _end(store: Store, name: str, *, forget: bool) -> Stopped:
         if missing.code != "vanished":
             raise
         return _forget(store, agent, Ending.GONE, end_all(_still_alive(agent)))
-    family = [_program(agent), *procs.descendants(agent.program_pid)]
+    family = [program_of(agent), *procs.descendants(agent.program_pid)]
     how: Ending | None = Ending.GONE
     asked, leftovers = False, 0
-    if procs.alive(_program(agent)) and not found.pane.dead:
-        asked, ended = _ask(store, found, agent)
+    if procs.alive(program_of(agent)) and not found.pane.dead:
+        asked, ended = ask(store, found, agent)
         how = Ending.ASKED if ended else None
     if agent.origin == "spawned":
         # The program can have more children by now.
@@ -162,12 +145,12 @@ def end_asked(store: Store, found: Found, agent: Agent) -> None:
     The agent keeps its record and its messages, and the pane its last screen. Raises ``HeldError``
     if the program does not end: it is not forced to.
     """
-    program = _program(agent)
+    program = program_of(agent)
     family = procs.descendants(program.pid) if procs.alive(program) else []
     if procs.alive(program) and not found.pane.dead:
-        asked, ended = _ask(store, found, agent)
+        asked, ended = ask(store, found, agent)
         if asked and not ended:  # the keys that end an idle program only interrupt a working one
-            _, ended = _ask(store, found, agent)
+            _, ended = ask(store, found, agent)
         if not ended:
             happened = "was asked to end and has not" if asked else "cannot be asked to end now"
             raise HeldError(
@@ -194,7 +177,7 @@ def end_idle(
     holds a text. Returns whether it was asked, and whether it has ended.
     """
     family = procs.descendants(agent.program_pid)
-    asked, ended = _ask(store, found, agent, begin, done)
+    asked, ended = ask(store, found, agent, begin, done)
     if ended:
         end_all(family)
     return asked, ended
@@ -214,7 +197,7 @@ def _still_running(agent: Agent, *, asked: bool) -> HeldError:
 
 def _still_alive(agent: Agent) -> list[procs.Process]:
     """Return the living program of an agent whose pane is gone, if Torch started it."""
-    program = _program(agent)
+    program = program_of(agent)
     if agent.origin != "spawned" or not procs.alive(program):
         return []
     return [program, *procs.descendants(program.pid)]
@@ -232,159 +215,10 @@ def _forget(store: Store, agent: Agent, how: Ending, leftovers: int) -> Stopped:
     return Stopped(agent.name, how, abs(leftovers), dropped)
 
 
-def _ask(
-    store: Store,
-    found: Found,
-    agent: Agent,
-    begin: Callable[[], None] | None = None,
-    done: Callable[[], object] = lambda: None,
-) -> tuple[bool, bool]:
-    """Take the profile's steps in turn until the program has ended, and call ``done`` then.
-
-    With ``begin``, which is called first, only those that an idle program with an empty box gets.
-    Return whether any step could be taken, and whether the program has ended.
-    """
-    pane, launch = found.pane, _profile(agent).launch
-    asked = False
-    with (
-        pane_lock(pane.server, pane.id, f"stop {found.name}", PANE_LOCK_SECONDS),
-        ControlClient(found.socket, pane.session_id) as client,
-    ):
-        if begin is not None:
-            begin()
-        for step in launch.stop:
-            stands: list[str] = []
-            if begin is not None:
-                rest = _rests(client, store, found, agent)
-                if rest is None:
-                    break
-                stands = rest
-            taken = _take(client, store, found, agent, step, stands)
-            if taken and _gone_within(_program(agent), launch.stop_grace):
-                done()
-                return True, True
-            asked = asked or taken
-    return asked, False
-
-
-def _rests(client: ControlClient, store: Store, found: Found, agent: Agent) -> list[str] | None:
-    """Return the gate's conditions that its empty box is there, for the keys of the next step.
-
-    ``None`` if a turn, a question or a draft shows, or no box: the step could cost something.
-    """
-    profile = _profile(agent)
-    await_drawn(client, found.pane, profile.box.draws_within)  # a person's keys may be among that
-    sight = observe(client, store, found.pane, profile, program=_program(agent))
-    box = sight.state.box
-    if sight.state.state is not State.IDLE or box is None or not box.empty:
-        return None
-    return box_stands(sight, profile)
-
-
-def _profile(agent: Agent) -> Profile:
-    """Return the agent's profile; a profile without steps if the user's file no longer exists."""
-    try:
-        return profile_named(agent.profile)
-    except (NotFoundError, RefusedError):
-        return Profile(agent.profile)
-
-
-def _program(agent: Agent) -> procs.Process:
-    return procs.Process(agent.program_pid, agent.program_started)
-
-
-def _take(
-    client: ControlClient,
-    store: Store,
-    found: Found,
-    agent: Agent,
-    step: StopStep,
-    stands: Sequence[str] = (),
-) -> bool:
-    """Press a step's keys, or type its command if there is an empty box for it.
-
-    Returns whether that was done. ``stands`` are conditions for the first of the keys, which then
-    must not follow unread ones: the next may find another screen, which that has made. A program in
-    the background gets no keys: they would reach what a person has started in its pane meanwhile.
-    """
-    if not step.keys:
-        return _type(client, store, found, agent, step.text)
-    typist = Typist(client, found.pane)
-    first = typist.keys_wait if stands else None
-    return all(
-        _has_terminal(agent)
-        and typist.press([key], () if at else stands, unless=None if at else first).done
-        for at, key in enumerate(step.keys)
-    )
-
-
-def _has_terminal(agent: Agent) -> bool:
-    return procs.foreground(agent.pane_pid) in (None, agent.program_pid)
-
-
-def _type(client: ControlClient, store: Store, found: Found, agent: Agent, command: str) -> bool:
-    """Type ``command`` and submit it as a message is; return whether that was done."""
-    pane, profile = found.pane, _profile(agent)
-    await_drawn(client, pane, profile.box.draws_within)
-    sight = observe(client, store, pane, profile, program=_program(agent))
-    box = sight.state.box
-    if sight.state.state is not State.IDLE or box is None or not box.empty:
-        return False
-    typist = Typist(client, pane)
-    given = (command.encode(), f"torch-stop-{os.getpid()}", box_stands(sight, profile))
-    pasted = _has_terminal(agent) and typist.type(*given, unless=typist.keys_wait).done
-    keys = submit_key(profile, chord=agent.chord, version=agent.version).keys
-    deadline = time.monotonic() + 2.0
-    while pasted and time.monotonic() < deadline:
-        heard = client.output.get(pane.id, 0)
-        sight = observe(client, store, pane, profile)
-        box = sight.state.box
-        if box is not None and box.text.strip() == command and _has_terminal(agent):
-            await_drawn(client, pane, profile.box.draws_within)
-            return typist.press(keys, box_stands(sight, profile), unless=typist.keys_wait).done
-        client.wait_output(pane.id, heard, 0.1)
-    return False
-
-
-def _gone_within(program: procs.Process, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while procs.alive(program):
-        if time.monotonic() >= deadline:
-            return False
-        select.select([], [], [], 0.02)  # it is not our child, so there is nothing to wait on
-    return True
-
-
-def end_all(family: list[procs.Process]) -> int:
-    """End processes; return how many were still alive, negative if one had to be killed."""
-    alive = [process for process in dict.fromkeys(family) if procs.alive(process)]
-    for process in reversed(alive):
-        _signal(process, signal.SIGTERM)
-    deadline = time.monotonic() + TERM_GRACE_SECONDS
-    stubborn = [p for p in alive if not _gone_within(p, max(0.0, deadline - time.monotonic()))]
-    for process in stubborn:
-        _signal(process, signal.SIGKILL)
-        _gone_within(process, 1.0)
-    return -len(alive) if stubborn else len(alive)
-
-
-def _signal(process: procs.Process, number: signal.Signals) -> None:
-    # Look again just before: another process may have the number now.
-    if procs.alive(process):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(process.pid, number)
-
-
 def end_pane(store: Store, pane: Pane) -> None:
     """End the process in ``pane`` with all that it started; close the pane if Torch opened it."""
     end_tree(pane)
     close_ours(store, pane)
-
-
-def end_tree(pane: Pane) -> None:
-    """End the process in ``pane`` with all that it started."""
-    own = procs.identify(pane.pid)
-    end_all([*([own] if own else []), *procs.descendants(pane.pid)])
 
 
 def close_ours(store: Store, pane: Pane) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.lifecycle.stop import end_tree
+from torch_cli.lifecycle.processes import end_tree
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.panes import Pane, list_panes

@@ -6,7 +6,7 @@ import time
 
 from torch_cli import procs
 from torch_cli.errors import NotFoundError
-from torch_cli.lifecycle.stop import end_tree
+from torch_cli.lifecycle.processes import end_tree
 from torch_cli.store.teams import Started
 from torch_cli.tmux.opening import HOLDER_NAME, PLACEHOLDER_SECONDS, is_placeholder
 from torch_cli.tmux.panes import Pane, list_panes

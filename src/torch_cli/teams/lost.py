@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.lifecycle.processes import end_all
 from torch_cli.lifecycle.rebuild_plan import LostProcess, held_name
 from torch_cli.lifecycle.resurrect import ORPHAN_SECONDS, Raised, RaisedProcess
 from torch_cli.lifecycle.site import is_idle
-from torch_cli.lifecycle.stop import end_all
 from torch_cli.roster.started import pane_of
 from torch_cli.store import Store
 from torch_cli.store.teams import MemberKind
