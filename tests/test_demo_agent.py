@@ -595,8 +595,9 @@ class Pane:
         os.kill(self.events("start")[0]["pid"], number)
 
     def dead_with(self, status: int) -> bool:
-        # tmux 3.3a sometimes leaves an ended process unreaped until another child ends.
-        self.tmux("run-shell", "true")
+        # tmux 3.3a sometimes leaves an ended process unreaped until another child ends. It may miss
+        # the end of that one, too: so it is not waited for.
+        self.tmux("run-shell", "-b", "true")
         shown = self.tmux(
             "display-message", "-p", "-t", "demo:", "#{pane_dead} #{pane_dead_status}"
         )

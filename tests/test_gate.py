@@ -111,7 +111,7 @@ def replace_process(tmux: TmuxServer, pane: Pane) -> None:
 
 def let_it_die(tmux: TmuxServer, pane: Pane) -> None:
     tmux.cmd("set-option", "-w", "-t", pane.id, "remain-on-exit", "on")
-    tmux.cmd("run-shell", f"kill {pane.pid}")
+    tmux.cmd("run-shell", "-b", f"kill {pane.pid}")
     tmux.wait_until(lambda: tmux.pane(pane.id).dead, "the death")
 
 

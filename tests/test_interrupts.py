@@ -198,6 +198,47 @@ def test_a_retry_that_is_interrupted_leaves_its_message_in_the_outbox(demo: Demo
     assert messages()[0].step == "accepted"
 
 
+RETRY = """
+import os, signal, sys
+from torch_cli.cli.signals import heed
+from torch_cli.cli.present import run
+from torch_cli.delivery.outbox import retry
+from torch_cli.store import Store
+from torch_cli.store.messages import Messages
+
+heed()
+requeue = Messages.requeue
+
+def requeued(*given):
+    requeue(*given)
+    os.kill(os.getpid(), signal.SIGINT)
+
+Messages.requeue = requeued
+
+def main():
+    with Store() as store:
+        return retry(store, sys.argv[1], expires=None).exit_code
+
+sys.exit(run(main, as_json=False))
+"""
+
+
+def test_a_retry_interrupted_as_soon_as_it_is_queued_says_that_it_waits(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    assert demo.send("wanted").code == 4
+    (message,) = messages()
+    done = subprocess.run(
+        [sys.executable, "-c", RETRY, message.id],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, messages()[0].state) == (130, "queued"), done
+    assert f"torch outbox cancel {message.id}" in done.stderr
+
+
 # After the paste
 
 

@@ -75,7 +75,10 @@ def test_a_value_of_the_environment_reaches_a_process_byte_for_byte(
     with tmux.client() as client:
         client.call("set-environment", "-g", "PROBE", value)
     # What show-environment prints differs by version; what a process is given does not.
-    tmux.cmd("run-shell", f"printf %s \"$PROBE\" >'{tmp_path}/value'")
+    there = tmp_path / "there"
+    said = f"printf %s \"$PROBE\" >'{tmp_path}/value'; : >'{there}'"
+    tmux.cmd("run-shell", "-b", said)  # waited for, it hangs where tmux misses its end
+    tmux.wait_until(there.exists, "the value")
     assert (tmp_path / "value").read_bytes() == os.fsencode(value)
 
 

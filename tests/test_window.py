@@ -600,8 +600,11 @@ def test_the_last_screen_of_a_program_stays_only_on_request(
     assert (opened.pane.id in [pane.id for pane in tmux.panes()]) == kept
     if kept:
         # This tmux may not look at its children until one that it runs itself has ended.
-        tmux.cmd("run-shell", ":")
-        tmux.wait_until(lambda: tmux.pane(opened.pane.id).dead_status == 7, "its status")
+        def told() -> bool:
+            tmux.cmd("run-shell", "-b", ":")
+            return tmux.pane(opened.pane.id).dead_status == 7
+
+        tmux.wait_until(told, "its status")
         # tmux's own line pushes the first row into the history.
         shown = tmux.cmd("capture-pane", "-p", "-S", "-", "-t", opened.pane.id)
         assert "last words" in shown

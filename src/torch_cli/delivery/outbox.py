@@ -280,12 +280,12 @@ def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = 
                 code="unknown",
             )
         _renew_recipient(store, message)
-    store.messages.requeue(identity, None if expires is None else time.time() + expires)
-    store.events.add("retry", message.recipient, {"message": identity})
     hand = Hand(store)
     hand.take(message, own=False)
     hand.wait()
-    with hand.while_interrupted():
+    with hand.while_interrupted():  # from here on it is in the outbox, which its sender must hear
+        store.messages.requeue(identity, None if expires is None else time.time() + expires)
+        store.events.add("retry", message.recipient, {"message": identity})
         try:
             return attempt(store, store.messages.get(identity), patience=2.0)
         except Exception as error:

@@ -11,7 +11,7 @@ from torch_cli.tmux.socket import Socket
 
 MISSED_SECONDS = 2.0
 """Seconds in which tmux is made to see the end of a process. Each time takes some 10 ms."""
-_MISSED_POLL_SECONDS = 0.02
+_MISSED_POLL_SECONDS = 0.01
 
 
 def with_end(pane: Pane, client: ControlClient | None = None) -> Pane:
@@ -29,19 +29,28 @@ def with_end(pane: Pane, client: ControlClient | None = None) -> Pane:
         return pane
     deadline = time.monotonic() + MISSED_SECONDS
     while True:
-        now = _prompted(pane, client)
+        _run_one(pane, client)
         ended = procs.identify(pane.pid)
         # One that is not alive and still has a number has ended, and tmux has not seen it.
-        if ended is None or procs.alive(ended) or time.monotonic() >= deadline:
+        last = ended is None or procs.alive(ended) or time.monotonic() >= deadline
+        now = _known_of(pane, client)
+        if last:
             return now
         time.sleep(_MISSED_POLL_SECONDS)
 
 
-def _prompted(pane: Pane, client: ControlClient | None) -> Pane:
-    """Have tmux run a process, and return what it knows of ``pane`` then."""
+def _run_one(pane: Pane, client: ControlClient | None) -> None:
+    """Have tmux run a process, without waiting for it: tmux may miss the end of that, too."""
+    words = ("run-shell", "-b", ":")
     if client is None:
-        run(Socket(path=pane.socket_path), "-N", "run-shell", ":")
+        run(Socket(path=pane.socket_path), "-N", *words)
+    else:
+        client.ask(quote.line(*words))
+
+
+def _known_of(pane: Pane, client: ControlClient | None) -> Pane:
+    """Return what tmux knows of ``pane`` now."""
+    if client is None:
         return pane_at(pane.socket_path, pane.server, pane.id, pane.pid) or pane
-    client.ask(quote.line("run-shell", ":"))
     panes = [] if client.closed else list_panes(client.socket, client)
     return next((one for one in panes if one.at == pane.at), pane)
