@@ -82,20 +82,17 @@ class TestOpenCode(Contract):
     ) -> None:
         deliver_many(agent, kind, CONTENTS[kind], how_many(agent.setup, SPECIAL), report)
 
-    def test_an_error_that_ends_a_turn_is_told_by_its_plugin_alone(self, agent: World) -> None:
-        """It writes the error as it writes a message."""
-        told = agent.setup is Setup.SPAWNED
+    def test_an_error_that_ends_a_turn_is_told_by_plugin_or_transcript(self, agent: World) -> None:
+        """It writes the error as it writes a message. One that was adopted has no plugin."""
         agent.stub.behaviour = Behaviour(StubMode.ERROR, status=401)
         try:
             agent.ask(prose(30))
             agent.wait(lambda: "stub: an error" in agent.server.screen(agent.pane), "the error")
-            shown = "error" if told else "idle"
-            agent.wait(lambda: agent.state()["state"] == shown, f"the state {shown}")
+            agent.wait(lambda: agent.state()["state"] == "error", "the state error")
         finally:
             agent.stub.behaviour = Behaviour()
-        if told:
-            error = agent.state()["error"]
-            assert (error["kind"], error["code"]) == ("authentication", 401)
+        error = agent.state()["error"]
+        assert (error["kind"], error["code"]) == ("authentication", 401)
         agent.ask(prose(30))
         agent.wait(lambda: agent.state()["state"] == "idle", "the end of a turn without an error")
 
