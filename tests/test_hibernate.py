@@ -386,11 +386,12 @@ def test_a_look_asks_a_server_once_for_all_that_sleep(
 
 KILLED = """
 import os, signal, sys
-from torch_cli.lifecycle import hibernate as going, wake as waking, spawn, stop, restart
+from torch_cli.lifecycle import hibernate as going, wake as waking, asking, restart, spawn
 from torch_cli.store import Store
 from torch_cli.store.agents import Agents
 module, name, when = sys.argv[2:5]
-owner = {"agents": Agents, "going": going, "waking": waking, "spawn": spawn, "stop": stop}[module]
+owners = {"agents": Agents, "going": going, "waking": waking, "spawn": spawn, "asking": asking}
+owner = owners[module]
 real = getattr(owner, name)
 def killed(*given, **known):
     if when == "before":
@@ -416,9 +417,9 @@ def killed_at(what: str, module: str, name: str, when: str) -> None:
         ("agents", "hibernating", "before"),
         ("agents", "hibernating", "after"),
         ("going", "say_when_dead", "after"),
-        ("stop", "_rests", "after"),
-        ("stop", "_take", "after"),
-        ("stop", "_gone_within", "after"),
+        ("asking", "_rests", "after"),
+        ("asking", "_take", "after"),
+        ("asking", "gone_within", "after"),
         ("agents", "hibernated", "after"),
         ("going", "end_idle", "after"),
     ],
@@ -468,7 +469,7 @@ def test_who_was_killed_half_way_leaves_no_sleep_to_a_later_end(
     tmux: TmuxServer, torch: Torch, dev: DemoAgent, store: Store, tmp_path: Path, end: str
 ) -> None:
     tmux.new_session("mine", "cat")
-    killed_at("hibernate", "stop", "_rests", "after")
+    killed_at("hibernate", "asking", "_rests", "after")
     assert now().hibernating is not None
     if end == "exit":
         tmux.cmd("send-keys", "-t", dev.pane.id, "-l", "/exit")
