@@ -1,28 +1,35 @@
-"""Attempts that Gemini CLI's screen does not show, from the end of the log that it writes.
+"""Attempts that a screen does not show, or not whole: of Gemini CLI's log, of opencode's plugin.
 
-The lines are those of Gemini CLI 0.61.0 with a stub (2026-11-30).
+The lines are those of Gemini CLI 0.61.0, the reports those of opencode 1.18.33, each with a stub
+(2026-11-30).
 """
 
+import json
 import os
+import shlex
 import subprocess
+import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conftest import wait_until
+from conftest import TmuxServer, Torch, wait_until
+from test_classify_others import look as look_at
 from test_other_screens import look
 from torch_cli import paths, procs
 from torch_cli.programs.attempts import (
     LOG_SECONDS,
     LOG_VARIABLE,
     MOST_LOG_BYTES,
+    OVERDUE_SECONDS,
     attempt_in,
     sweep_logs,
     with_attempt,
 )
 from torch_cli.programs.loading import load_profile
-from torch_cli.programs.state import State
+from torch_cli.programs.state import Attempt, HookEvent, State
 
 AT = datetime.fromisoformat("2026-11-30T08:21:19.868Z").timestamp()
 BEFORE = """\
@@ -77,14 +84,83 @@ def test_only_a_working_program_with_such_a_log_tries_again(tmp_path: Path) -> N
     working, idle = look("gemini", "working@120x40"), look("gemini", "idle_new@120x40")
     with subprocess.Popen(["/bin/sleep", "60"], env={LOG_VARIABLE: str(log)}) as program:
         wait_until(lambda: procs.environment(program.pid), what="its variables")
-        found = with_attempt(working, profile, program.pid, AT + 1)
+        found = with_attempt(working, profile, program.pid, None, AT + 1)
         assert (found.state, found.shown) == (State.WORKING, State.RETRYING)
         assert found.evidence.startswith("attempt 2 in 43 s, rate-limited: You exceeded your")
-        assert with_attempt(idle, profile, program.pid, AT + 1) == idle
-        assert with_attempt(working, load_profile("codex", None), program.pid, AT + 1) == working
+        assert with_attempt(idle, profile, program.pid, None, AT + 1) == idle
+        assert (
+            with_attempt(working, load_profile("codex", None), program.pid, None, AT + 1) == working
+        )
         log.unlink()
-        assert with_attempt(working, profile, program.pid, AT + 1) == working
+        assert with_attempt(working, profile, program.pid, None, AT + 1) == working
         program.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "after", "kind", "said"),
+    [
+        ("Too Many Requests", 2, -4.0, "rate-limited", "attempt 2 in 4 s, rate-limited: Too Many"),
+        ("Provider is overloaded", 3, -3720.0, "overloaded", "attempt 3 in 1 h 2 min, overload"),
+        ("Provider is overloaded", 3, OVERDUE_SECONDS - 1, "overloaded", "attempt 3, overloaded:"),
+        ("", None, -4.0, "other", "in 4 s, other: "),
+    ],
+)
+def test_a_reported_attempt_says_what_the_program_waits_for(
+    words: str, number: int | None, after: float, kind: str, said: str
+) -> None:
+    profile = load_profile("opencode", None)
+    event = HookEvent("session.retrying", AT, open=True, attempt=Attempt(words, number, AT))
+    working = look_at("opencode", "working@120x40")
+    found = with_attempt(working, profile, os.getpid(), event, AT + after)
+    assert (found.state, found.shown) == (State.WORKING, State.RETRYING)
+    assert found.trouble is not None
+    assert (found.trouble.kind, found.trouble.source) == (kind, "hook")
+    assert found.evidence.startswith(said), found.evidence
+
+
+def test_a_reported_attempt_whose_time_is_long_over_does_not_count() -> None:
+    """That it began was reported, and got lost. What the screen shows counts."""
+    profile, shown = load_profile("opencode", None), look_at("opencode", "error_429@120x40")
+    event = HookEvent("session.retrying", AT, open=True, attempt=Attempt("x", 2, AT))
+    late = AT + OVERDUE_SECONDS + 1
+    assert with_attempt(shown, profile, os.getpid(), event, late) == shown
+    idle = look_at("opencode", "idle@120x40")
+    assert with_attempt(idle, profile, os.getpid(), event, AT) == idle
+
+
+def report(torch: Torch, pane: Any, name: str, **fields: object) -> None:
+    """Report an event as the plugin of the program in ``pane`` does."""
+    environ = {"TMUX": f"{pane.socket_path},{pane.server_pid},0", "TMUX_PANE": pane.id}
+    event = {"hook_event_name": name, "session_id": "ses_1", **fields}
+    assert torch("hook", input=json.dumps(event), env=environ).code == 0
+
+
+@pytest.mark.parametrize(
+    ("next_", "wait"), [(3_700_000, "1 h 1 min"), (True, ""), (10**400, ""), ("soon", "")]
+)
+def test_the_plugin_tells_which_attempt_comes_when(
+    tmux: TmuxServer, torch: Torch, next_: Any, wait: str
+) -> None:
+    screen = Path(__file__).parent / "screens/opencode/working@120x40.ansi.txt"
+    cursors = json.loads((screen.parent / "cursors.json").read_text())
+    x, y, _ = cursors["working@120x40"]
+    move = f"printf '\\033[{y + 1};{x + 1}H'"
+    command = f"head -c -1 {shlex.quote(str(screen))}; {move}; exec sleep 600"
+    pane = tmux.new_session("oc", command, size=(120, 40))
+    tmux.wait_for_text(pane, "interrupt")
+    assert torch("adopt", pane.id, "oc", "--profile", "opencode").code == 0
+    report(torch, pane, "chat.message", prompt="hello")
+    assert torch("state", "oc", "--json").json["state"] == "working"
+    at = int(time.time() * 1000) + next_ if type(next_) is int and next_ < 10**9 else next_
+    report(torch, pane, "session.retrying", attempt=2, message="Too Many Requests", next=at)
+    state = torch("state", "oc", "-v", "--json").json
+    told = {"kind": "rate-limited", "words": "Too Many Requests", "attempt": 2, "source": "hook"}
+    assert (state["state"], state["retry"]) == ("retrying", told | ({"wait": wait} if wait else {}))
+    hook = next(one for one in state["sources"] if one["source"] == "hook")
+    assert (hook["state"], hook["rule"], hook["decides"]) == ("retrying", "session.retrying", True)
+    assert torch("ps", "--json").json["state"] == "retrying"
+    report(torch, pane, "session.busy")
+    assert torch("state", "oc", "--json").json["state"] == "working"
 
 
 def test_logs_do_not_grow_without_bound() -> None:

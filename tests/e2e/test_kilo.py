@@ -62,6 +62,13 @@ class TestKilo(Contract):
         assert agent.alive
         assert agent.stub.texts(sent.mark) == []
 
+    test_an_error_that_ends_a_turn = (
+        test_opencode.TestOpenCode.test_an_error_that_ends_a_turn_is_told_by_plugin_or_transcript
+    )
+    test_another_attempt = (
+        test_opencode.TestOpenCode.test_another_attempt_after_an_error_is_told_with_its_time
+    )
+
     def test_an_answer_is_pressed_only_into_the_dialog_that_was_seen(self, agent: World) -> None:
         """Its Esc asks for a reason, which is another dialog."""
         self.open_dialog(agent)

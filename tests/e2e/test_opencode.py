@@ -4,6 +4,7 @@ The ground truth is what reached a stub of the Chat Completions API (``stub/comp
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -93,8 +94,34 @@ class TestOpenCode(Contract):
             agent.stub.behaviour = Behaviour()
         error = agent.state()["error"]
         assert (error["kind"], error["code"]) == ("authentication", 401)
+        assert error["source"] == ("hook" if agent.setup is Setup.SPAWNED else "record")
         agent.ask(prose(30))
         agent.wait(lambda: agent.state()["state"] == "idle", "the end of a turn without an error")
+
+    @pytest.mark.parametrize("status", [429, 529])
+    def test_another_attempt_after_an_error_is_told_with_its_time(
+        self, agent: World, status: int
+    ) -> None:
+        """Its plugin reports it; without the plugin the screen says it."""
+        source = "hook" if agent.setup is Setup.SPAWNED else "screen"
+        agent.stub.behaviour = Behaviour(StubMode.ERROR, status=status)
+        seen: list[dict[str, Any]] = []
+
+        def tries_again() -> bool:
+            seen.append(agent.state())
+            retry = seen[-1].get("retry") or {}
+            return retry.get("source") == source and "attempt" in retry and "wait" in retry
+
+        try:
+            agent.ask(prose(30))
+            agent.wait(tries_again, "another attempt")
+        finally:
+            agent.stub.behaviour = Behaviour()
+        assert seen[-1]["state"] == "retrying"
+        assert seen[-1]["retry"]["words"] == "stub: an error"
+        agent.wait(lambda: agent.state()["state"] == "idle", "the end of the turn")
+        if source == "hook":
+            assert latest(agent) == ("session.idle", "idle")
 
     def test_sub_agents_and_a_compaction_are_told_by_its_plugin(self, agent: World) -> None:
         """A sub-agent has a session of its own. Its rest is not the end of the agent's turn."""

@@ -1,4 +1,6 @@
-"""Attempts of a program that its screen does not show: those in a log of its own.
+"""Attempts of a program that its screen does not show, or not whole: those it tells otherwise.
+
+The plugin of opencode and Kilo reports each attempt, with its time (1.18.33 and 7.7.9, 2026-11-30).
 
 Gemini CLI tries again after an error of its API, for hours if the API says so, and shows only
 "Thinking…". It writes each attempt into the file that ``GEMINI_DEBUG_LOG_FILE`` in its environment
@@ -13,7 +15,7 @@ import re
 from torch_cli import duration, paths, procs
 from torch_cli.procs import Process
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.state import AgentState, State, Trouble, one_line
+from torch_cli.programs.state import AgentState, Attempt, HookEvent, State, Trouble, one_line
 from torch_cli.programs.trouble import MOST_CHARACTERS, code_in, kind_of, trouble_words
 
 LOG_VARIABLE = "GEMINI_DEBUG_LOG_FILE"
@@ -30,6 +32,10 @@ LOG_SECONDS = 7 * 86_400.0
 _FIRST_SECONDS, _LONGEST_SECONDS, _JITTER = 5.0, 30.0, 1.3
 """How long the program waits if its API does not say: twice as long each time."""
 
+OVERDUE_SECONDS = 10.0
+"""Seconds after its time for which a reported attempt still counts as the next one. The report of
+its beginning comes within one, on a busy machine within a few."""
+
 _ATTEMPT = re.compile(
     r"^\[(?P<at>\d{4}-[0-9T:.-]{5,20}Z)\] \[WARN\] Attempt (?P<number>\d{1,3}) failed"
     r"(?: with status (?P<code>\d{3})\. Retrying with backoff\.\.\. (?P<backed>[^\n]*)"
@@ -42,13 +48,21 @@ _logs: dict[Process, str] = {}
 
 
 def with_attempt(
-    state: AgentState, profile: Profile, process: Process | int, now: float
+    state: AgentState,
+    profile: Profile,
+    process: Process | int,
+    event: HookEvent | None,
+    now: float,
 ) -> AgentState:
-    """Return ``state`` of a program that works, with the attempt that it waits for, by its log.
+    """Return ``state`` of a program that works, with the attempt that it waits for.
 
-    ``now`` is in epoch seconds.
+    Its latest report, ``event``, says it, or its log. ``now`` is in epoch seconds.
     """
-    if state.state is not State.WORKING or state.trouble is not None:
+    if state.state is not State.WORKING:
+        return state
+    if event is not None and event.attempt is not None:
+        return _with_reported(state, event.attempt, now)
+    if state.trouble is not None:
         return state
     if profile.answer.transcript != "gemini":
         return state
@@ -60,6 +74,20 @@ def with_attempt(
         return state
     if waits is None:
         return state
+    return state._replace(trouble=waits, evidence=trouble_words(waits))
+
+
+def _with_reported(state: AgentState, attempt: Attempt, now: float) -> AgentState:
+    """Return ``state`` with a reported attempt, unless it must have begun long ago."""
+    left = attempt.at - now
+    if attempt.at and left < -OVERDUE_SECONDS:
+        return state
+    code = code_in(attempt.words)
+    kind = kind_of(attempt.words, code)
+    said = duration.words(left) if left > 0 else ""
+    waits = Trouble(
+        State.RETRYING, attempt.words, kind, code, attempt.number, wait=said, source="hook"
+    )
     return state._replace(trouble=waits, evidence=trouble_words(waits))
 
 

@@ -107,7 +107,7 @@ def _compactions(
 ) -> Iterable[Beside]:
     """Return the compaction whose beginning is the last that was reported of the program itself."""
     says = profile.hooks.events
-    quiet = [name for name, said in says.items() if said == "notice"]
+    quiet = [name for name, said in says.items() if said in ("notice", "retrying")]
     last = store.hooks.latest(server, pane, since=since, besides=(*quiet, *profile.hooks.aside))
     if last is None or says.get(last.name) != "compacting":
         return ()

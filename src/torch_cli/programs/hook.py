@@ -34,6 +34,8 @@ DETAIL = (
     "agent_id",
     "agent_type",
     "trigger",
+    "attempt",
+    "next",
 )
 """The fields that are kept beside the prompt. The input of a tool is not kept, because it can
 contain secrets."""

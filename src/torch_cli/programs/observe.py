@@ -105,10 +105,11 @@ def weigh(
 
         state = unless_over(store, agent(), profile, state)
     state = at_home(state, profile, process)
-    if state.state is State.WORKING and profile.answer.transcript == "gemini":
+    told = event is not None and event.attempt is not None
+    if state.state is State.WORKING and (told or profile.answer.transcript == "gemini"):
         from torch_cli.programs.attempts import with_attempt  # costs other programs' messages 1 ms
 
-        state = with_attempt(state, profile, process, time.time())
+        state = with_attempt(state, profile, process, event, time.time())
     if state.state is State.IDLE and profile.answer.transcript in ("opencode", "kilo"):
         from torch_cli.programs.failed import with_failure  # as above
 

@@ -28,7 +28,7 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("hooks", "kind"): ("claude", "plugin", ""),
     ("hooks", "events"): (
         *("started", "submitted", "working", "idle", "failed", "waiting", "exited", "compacted"),
-        *("compacting", "helper-began", "helper-ended", "notice"),
+        *("compacting", "helper-began", "helper-ended", "notice", "retrying"),
     ),
     ("hooks", "replies"): ("once", "reject"),
 }

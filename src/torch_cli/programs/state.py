@@ -116,6 +116,18 @@ LOW_PANE = "low pane"
 """The name of the rule for a pane that shows only the input box."""
 
 
+class Attempt(NamedTuple):
+    """Another attempt after an error, as a program has reported it.
+
+    ``words`` are those of the error, ``number`` is the program's count of attempts, and ``at`` is
+    when this one begins (epoch seconds), 0 if it did not say.
+    """
+
+    words: str
+    number: int | None
+    at: float
+
+
 class HookEvent(NamedTuple):
     """The latest event that a pane's agent program reported through its own hooks.
 
@@ -123,6 +135,7 @@ class HookEvent(NamedTuple):
     that the beginning of a turn was reported, and no end since. ``ended`` is when the last end was
     reported if no turn has begun since, else 0. ``failed`` are the program's words for the error
     with which that turn ended, '' if it did not, and ``kind`` is its word for what kind that is.
+    ``attempt`` is the one that the program waits for, if the latest report says so.
     """
 
     name: str
@@ -132,6 +145,7 @@ class HookEvent(NamedTuple):
     ended: float = 0.0
     failed: str = ""
     kind: str = ""
+    attempt: Attempt | None = None
 
 
 class Trouble(NamedTuple):

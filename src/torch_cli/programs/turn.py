@@ -7,11 +7,11 @@ still for so long that nothing can be working in it.
 """
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch_cli.procs import Process
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.state import AgentState, HookEvent, State, one_line
+from torch_cli.programs.state import AgentState, Attempt, HookEvent, State, one_line
 from torch_cli.store import Store
 from torch_cli.store.hooks import HookReport
 
@@ -28,7 +28,10 @@ because the program also reports it when it compacts its context in the middle o
 ANEW = ("started", "compacted")
 """The meanings of events after which an earlier turn is past."""
 
-_GOES_ON = ("submitted", "working", "compacting")
+_LATEST_MILLISECONDS = 10**14
+"""Milliseconds since the epoch: the year 5138. A later time of an attempt is none."""
+
+_GOES_ON = ("submitted", "working", "compacting", "retrying")
 
 
 class TurnReport(NamedTuple):
@@ -59,6 +62,8 @@ def event_of(
     event = HookEvent(
         report.name, report.at, open=said in BEGINS, ended=last.at if said in ENDS else 0.0
     )
+    if events.get(report.name) == "retrying":
+        event = event._replace(attempt=_attempt_in(store.hooks.detail(report.id)))
     if said != "failed" or _has_begun_anew(store, profile, server, pane, last.at):
         return event
     told = store.hooks.detail(last.id)
@@ -70,6 +75,16 @@ def _has_begun_anew(store: Store, profile: Profile, server: str, pane: str, fail
     """Whether the conversation was compacted or cleared after the turn that ``failed`` then."""
     names = [name for name, says in profile.hooks.events.items() if says in ANEW]
     return store.hooks.last_of(server, pane, names, failed) is not None
+
+
+def _attempt_in(told: dict[str, Any]) -> Attempt:
+    """Return the attempt that a report tells of; its time is in milliseconds there."""
+    number, at = told.get("attempt"), told.get("next")
+    return Attempt(
+        one_line(str(told.get("message") or ""), 300),
+        number if type(number) is int else None,
+        at / 1000 if type(at) is int and 0 < at < _LATEST_MILLISECONDS else 0.0,
+    )
 
 
 def reported_at(profile: Profile, report: HookReport | None) -> float:

@@ -16,6 +16,7 @@ _MEANINGS = {
     "submitted": State.WORKING,
     "working": State.WORKING,
     "compacting": State.WORKING,
+    "retrying": State.RETRYING,
     "idle": State.IDLE,
     "failed": State.ERROR,
     "waiting": State.WAITING,

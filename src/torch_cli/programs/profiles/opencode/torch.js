@@ -59,12 +59,23 @@ function helper(session, works) {
   report(works ? "subagent.began" : "subagent.ended", "", fields)
 }
 
-// A turn that no message began, for example of the command /compact.
+// The sessions that wait for another attempt after an error, and those that compact their context.
+const retrying = new Set()
+const compacting = new Set()
+
+// A turn that no message began, for example of the command /compact, or the next attempt of one.
 function busy(session) {
   failed.delete(session)
-  if (working.has(session)) return
+  if (!retrying.delete(session) && working.has(session)) return
   working.add(session)
-  report("session.busy", session)
+  report(compacting.has(session) ? "session.compacting" : "session.busy", session)
+}
+
+// opencode tries again after an error, at the time ``next``, in milliseconds since the epoch.
+function retry(session, { attempt, message, next }) {
+  working.add(session)
+  retrying.add(session)
+  report("session.retrying", session, { attempt, message, next })
 }
 
 // Sessions whose last turn has failed. Its end follows, once or twice, and says nothing of that.
@@ -78,7 +89,9 @@ function words(error) {
 }
 
 function happened(type, session, error) {
-  if (type === "session.idle" || type === "session.error") working.delete(session)
+  if (type === "session.compacted") compacting.delete(session)
+  if (type === "session.idle" || type === "session.error")
+    for (const one of [working, retrying, compacting]) one.delete(session)
   if (type === "session.error" && error && error.name !== "MessageAbortedError") {
     failed.add(session)
     report("session.failed", session, { error: error.name, last_assistant_message: words(error) })
@@ -151,6 +164,7 @@ export const Torch = async ({ directory, client }) => ({
   "chat.message": async (input, output) => {
     if (helpers.has(input.sessionID)) return
     failed.delete(input.sessionID)
+    compacting.delete(input.sessionID)
     working.add(input.sessionID)
     const texts = output.parts.filter((part) => part.type === "text" && !part.synthetic)
     report("chat.message", input.sessionID, {
@@ -159,7 +173,9 @@ export const Torch = async ({ directory, client }) => ({
     })
   },
   "experimental.session.compacting": async ({ sessionID }) => {
-    if (!helpers.has(sessionID)) report("session.compacting", sessionID)
+    if (helpers.has(sessionID)) return
+    compacting.add(sessionID)
+    report("session.compacting", sessionID)
   },
   event: async ({ event }) => {
     const { sessionID, status, error, info } = event.properties ?? {}
@@ -171,6 +187,7 @@ export const Torch = async ({ directory, client }) => ({
       else if (["session.idle", "session.error", "session.deleted"].includes(event.type))
         helper(sessionID, false)
     } else if (status?.type === "busy") busy(sessionID)
+    else if (status?.type === "retry") retry(sessionID, status)
     else if (REPORTED.has(event.type)) happened(event.type, sessionID, error)
   },
 })
