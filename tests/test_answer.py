@@ -381,7 +381,7 @@ def test_keys_that_are_on_their_way_come_first(demo: DemoAgent, store: Store) ->
     demo.open_dialog()
     dialog = hash_of(demo)
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
-    with pytest.raises(HeldError, match="somebody else's keys are on their way"):
+    with pytest.raises(HeldError, match="somebody else has just typed there"):
         answer(store, demo.tmux.socket, demo.name, "1", dialog)
     assert store.events.read(verbs=["answer"]) == []
 

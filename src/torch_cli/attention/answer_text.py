@@ -15,7 +15,7 @@ _IN_FRONT = re.compile(r"\W*(?:\d{1,2}\W+)?")
 
 NOT_ANSWERED = {
     "changed": "it shows something else now",
-    "typing": "somebody else's keys are on their way to its program",
+    "typing": "somebody else has just typed there, and its program has not read it yet",
     "mode": "its pane is in copy mode",
     "dead": "its program has ended",
     "gone": "its pane was closed",

@@ -78,7 +78,7 @@ def print_error(error: TorchError | Interrupted, as_json: bool) -> None:
 def _print_words(error: TorchError | Interrupted) -> None:
     # A message can quote a name or a screen, whose control characters must not reach the terminal.
     lines = f"{_PREFIX}{error.message}".split("\n")
-    lines += [f"{' ' * len(_PREFIX)}{error.hint}"] if error.hint else []
+    lines += [f"{' ' * len(_PREFIX)}{line}" for line in error.hint.split("\n") if line]
     for line in lines:
         say(printable(line), err=True)
 

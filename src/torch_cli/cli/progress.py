@@ -70,7 +70,10 @@ class StepPrinter:
         if self._shows:
             from threading import Timer
 
-            self._waits = Timer(QUIET_SECONDS, self._common.inform, (f"{step}…",))
+            from torch_cli.cli.table import homely_words
+
+            words = f"{homely_words(step)}…"
+            self._waits = Timer(QUIET_SECONDS, self._common.inform, (words,))
             self._waits.daemon = True
             self._waits.start()
 

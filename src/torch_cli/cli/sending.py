@@ -39,8 +39,7 @@ def run_send(common: Common, **given: Any) -> int:
 def _what_else(request: "Request") -> str:
     """Say how long a message is waited for, and what else can be done."""
     seconds = max(request.timeout, request.wait)
-    other = "" if request.when == "idle" else ". See --when idle"
-    return f"{seconds:g} s at most, then the outbox keeps it. Ctrl-C cancels{other}"
+    return f"{seconds:g} s at most, then the outbox keeps it. Ctrl-C cancels it."
 
 
 def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN_SECONDS, **given: Any) -> int:

@@ -5,6 +5,7 @@ important first. A pipe gets every column, whole, whatever the size of the termi
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -258,6 +259,12 @@ def _below(columns: Sequence[Column], row: Sequence[str], look: TableForm, on: P
             line = line if look.wide else cut(line, on.width or 0, mark=on.mark)
             lines.append(on.paint(line, _BELOW))
     return lines
+
+
+def homely_words(words: str) -> str:
+    """Return ``words`` with ``~`` for the home directory in paths, if they are for a terminal."""
+    home = paper().home
+    return re.sub(rf"(?<!\S){re.escape(home)}(?=/)", "~", words) if home else words
 
 
 def homely(path: str, home: str) -> str:

@@ -284,7 +284,7 @@ def _textual() -> Finding:
         return Finding("torch top", Level.OK, f"Textual {version('textual')}")
     except PackageNotFoundError:
         lacks = "needs the package Textual, which is not installed"
-        advice = f"Only for this command: {adding_command('textual')}"
+        advice = f"Only for this command:\n{adding_command('textual')}"
         return Finding("torch top", Level.NOTE, lacks, advice)
 
 

@@ -15,7 +15,10 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. ``advice`` says what to do, '' if nothing."""
+    """One thing that was looked at. ``advice`` says what to do, '' if nothing.
+
+    What follows its first line are commands.
+    """
 
     subject: str
     level: Level

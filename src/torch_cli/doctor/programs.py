@@ -39,7 +39,11 @@ def killed_proofs() -> Iterator[Finding]:
 
 
 def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look for the program of every profile, and at its hooks and its submit chord."""
+    """Look for the program of every profile, and at its hooks and its submit chord.
+
+    Those that are not installed are one finding: most people have one or two of them.
+    """
+    missing: list[str] = []
     for name, _ in list_profiles(profiles_dir()):
         try:
             profile = profile_named(name)
@@ -50,14 +54,17 @@ def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
             continue
         program = find_program(profile, environ)
         if program is None:
-            missing = f"not installed: no '{profile.launch.command[0]}' on the PATH"
-            yield Finding(name, Level.NOTE, missing, "Only needed for agents of this profile.")
+            command = profile.launch.command[0]
+            missing.append(name if command == name else f"{name} ({command})")
             continue
         version = ask_version(profile, program, environ)
         yield _version(profile, program, version)
         yield from _submit(profile, version, environ)
         if profile.hooks.kind == "claude" and profile.launch.settings_flag:
             yield from _hooks(profile, version, environ)
+    if missing:
+        words = f"not on the PATH: {', '.join(missing)}"
+        yield Finding("programs", Level.NOTE, words, "Only needed for agents of these profiles.")
 
 
 def _version(profile: Profile, program: str, version: str | None) -> Finding:

@@ -205,8 +205,8 @@ class Running:
         if "not a git repository" in said:
             return NotARepositoryError(
                 f"{where} is not in a git repository",
-                hint="'git init' makes one; 'torch checkpoint init DIR --shadow' makes one beside "
-                "it.",
+                hint="Run 'git init' there. Or keep checkpoints outside the directory: 'torch "
+                "checkpoint init DIR --shadow'.",
             )
         if "must be run in a work tree" in said:
             return RefusedError(

@@ -1,5 +1,6 @@
 """Why an agent that was started is not ready: it asks something first, or has ended."""
 
+import textwrap
 from collections.abc import Sequence
 
 from torch_cli.errors import HeldError, TorchError
@@ -11,7 +12,8 @@ from torch_cli.store.agents import Agent
 def asks_first(agent: Agent, sight: Sight) -> HeldError:
     """Return the error for a program that begins with a question."""
     dialog = sight.state.dialog
-    rows = "\n".join(f"  {row}" for row in dialog.rows if row.strip()) if dialog else ""
+    shown = textwrap.dedent("\n".join(dialog.rows if dialog else ())).split("\n")
+    rows = "\n".join(f"  {row}" for row in shown if row.strip())
     hint = "Torch did not answer for you. "
     if dialog:
         hint += f"Answer it with '{answer_command(agent.name, dialog)}', or with 'torch attach "

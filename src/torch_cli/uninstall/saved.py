@@ -82,10 +82,11 @@ def check_nobody_lives() -> None:
     if names:
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise RefusedError(
-            f"{len(names)} agents still live ({some}); {paths.state_dir()} was not deleted"
+            f"{len(names)} agents still live ({some}); {paths.state_dir()} stays"
             if len(names) > 1
-            else f"'{some}' still lives; {paths.state_dir()} was not deleted",
-            hint="'torch stop NAME' ends an agent, 'torch down' a team.",
+            else f"'{some}' still lives; {paths.state_dir()} stays",
+            hint="'torch stop NAME' ends an agent, with --forget only Torch's record of it; 'torch "
+            "down' ends a team.",
             code="in-use",
         )
 

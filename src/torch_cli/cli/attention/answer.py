@@ -300,7 +300,9 @@ def _show(shown: "Waiting", since: float | None) -> None:
     say("")
     print_folded("  ".join(filter(None, [found.name, pane.place, pane.id, waited])), INDENT_COLUMNS)
     # All of it: a command that is approved may begin far above its question.
-    said = [words for words in (asked.question, *asked.rows) if words]
+    # A question that these rows have themselves is not said twice.
+    told = asked.question in " ".join(" ".join(asked.rows).split())
+    said = [words for words in ("" if told else asked.question, *asked.rows) if words]
     indent = _indent_of(said)
     for words in said:
         print_folded(f"{' ' * indent}{words}", indent)

@@ -48,7 +48,7 @@ def command(common: Common, picture: str | None) -> None:
 
         raise TorchError(
             "'torch top' needs the package Textual, which is not installed; nothing was shown",
-            hint=f"Install it: '{adding_command('textual')}'. Without it: torch ps --watch",
+            hint=f"To install it:\n  {adding_command('textual')}\nWithout it: torch ps --watch",
             code="no-extra",
         ) from None
     if picture is not None and not common.json:

@@ -8,6 +8,9 @@ from torch_cli.cli.options import common_options
 _WORDS_AT = 23
 """Columns before the words of a finding."""
 
+_COMMANDS_AT = 16
+"""Columns before a command of its own line: fewer, so that it needs no second one."""
+
 
 @click.command("doctor")
 @common_options
@@ -40,7 +43,10 @@ def command(common: Common) -> int:
         subject, message = printable(finding.subject), printable(finding.message)
         say(f"{finding.level:<8} {subject:<13} {message}", indent=_WORDS_AT)
         if finding.advice:
-            say(f"{'':<{_WORDS_AT}}-> {printable(finding.advice)}", indent=_WORDS_AT + 3)
+            first, *commands = map(printable, finding.advice.split("\n"))
+            say(f"{'':<{_WORDS_AT}}-> {first}", indent=_WORDS_AT + 3)
+            for line in commands:  # whole, to be copied
+                say(f"{'':<{_COMMANDS_AT}}{line}")
     failed = any(finding.level is Level.FAILURE for finding in findings)
     if common.json:
         rows = [

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch_cli.uninstall.parts import InstalledPart, Removal
 
 
+_WHAT_AT = 13
+"""Columns before the words about a part."""
+
+
 @click.command("uninstall")
 @click.option("--dry-run", is_flag=True, help="Show what is there, and change nothing.")
 @click.option("--checkpoints", is_flag=True, help="Delete all checkpoints too.")
@@ -65,10 +69,12 @@ def _problem(one: "InstalledPart | Removal") -> TorchError | None:
 
 def _show(part: "InstalledPart") -> None:
     """Print one part that is there, with the difference that its removal makes in files."""
+    from torch_cli.cli.table import homely_words
+
     if part.trouble is not None:
         print_error(part.trouble, False)
         return
-    say(f"{part.name:<12}{part.what}")
+    say(f"{part.name:<{_WHAT_AT}}{homely_words(part.what)}", indent=_WHAT_AT)
     if part.diff:
         print_text(part.diff)
 
@@ -89,11 +95,12 @@ def _conclude(
     common: Common, found: "list[InstalledPart]", done: "list[Removal]", dry_run: bool
 ) -> None:
     """Say what was removed, what is left to do, and how the program is removed."""
-    from torch_cli.installed import removal_command
+    from torch_cli.cli.table import homely_words
+    from torch_cli.installed import removal_commands
 
     for one in done:
         if one.error is None:
-            note(f"removed: {one.part.name}", quiet=common.quiet)
+            note(f"removed: {one.part.name}  {homely_words(one.part.what)}", quiet=common.quiet)
         elif one.part.trouble is None:  # else it was shown before
             print_error(one.error, False)
         for words in one.left:
@@ -102,7 +109,9 @@ def _conclude(
         note("Nothing of Torch's is installed.", quiet=common.quiet)
     elif dry_run:
         note("Nothing was removed (--dry-run).", quiet=common.quiet)
-    note(f"To remove the program itself: {removal_command()}", quiet=common.quiet)
+    note("To remove the program itself:", quiet=common.quiet)
+    for words in removal_commands():
+        note(f"  {words}", quiet=common.quiet)
 
 
 def _print_object(found: "list[InstalledPart]", done: "list[Removal]", dry_run: bool) -> None:

@@ -8,7 +8,7 @@ from torch_cli.cli.present import print_json
 from torch_cli.cli.table import Column, TableForm, print_table
 from torch_cli.cli.verbs import Verbs
 
-_COLUMNS = (Column("kind", 0, 0), Column("fields", 1, 20))
+_COLUMNS = (Column("kind", 0, 0), Column("fields", 1, 20, heading="FIELDS (* required)"))
 
 
 @click.group("message", cls=Verbs)

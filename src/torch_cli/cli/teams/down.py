@@ -34,6 +34,7 @@ def command(
       torch down
       torch down --only dev
     """
+    from torch_cli.cli.table import homely_words
     from torch_cli.store import Store
     from torch_cli.teams.down import down, team_path
     from torch_cli.teams.up import team_lock
@@ -59,7 +60,10 @@ def command(
                 facts = {"name": one.name, "state": one.state, "words": one.words or None}
                 print_json({"schema": "torch.down/1", **facts, **error})
             else:
-                say(printable("  ".join(filter(None, [one.state, one.name, one.words]))))
+                first, *more = homely_words(one.words).split("; ")
+                say(printable("  ".join(filter(None, [one.state, one.name, first]))))
+                for words in more:
+                    say(printable(f"  {words}"))
                 if one.error is not None:
                     print_error(one.error, as_json=False)
             if one.error is not None:
