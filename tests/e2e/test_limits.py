@@ -1,7 +1,7 @@
 """What keeps the real programs from going on: a usage limit, an API that does not answer.
 
 Claude Code says such a limit, and waits for its end by itself, if it is logged in by a token. Codex
-names the moment if its API does.
+names the moment if its API does. Gemini CLI asks a person what to do.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ import pytest
 from e2e.claude import ClaudeCode
 from e2e.codex import Codex
 from e2e.configurations import delegated
-from e2e.conftest import FULL, MakeWorld, Setup, World
+from e2e.conftest import FULL, PATIENCE, MakeWorld, Setup, World
+from e2e.gemini import Gemini
 from e2e.program import Program
 from torch_cli.health.limits import GO_ON_WORDS
 from torch_cli.intervals import VARIABLE
@@ -158,6 +159,56 @@ def test_a_limit_whose_end_the_screen_does_not_name_ends_by_the_programs_own_fig
         world.wait(lambda: goes_on(world), "the message after the reset")
         assert time.time() >= reset
     assert goes_on(world) == 1
+
+
+@pytest.mark.parametrize("kit", [Gemini], indirect=True)
+def test_a_turn_goes_on_after_a_limit_about_which_a_person_was_asked(make_world: MakeWorld) -> None:
+    """Gemini CLI names the minute. Another agent of that account, at rest, hears nothing."""
+    world = make_world(Setup.SPAWNED)
+    assert world.start().code == 0, world.server.screens()
+    resting = world.name
+    assert world.start().code == 0, world.server.screens()
+    with daemon(world):
+        assert world.await_arrival(world.send("Hello.")), world.server.screens()
+        world.settle()
+        asks = time.time() + TURN_SECONDS
+        reset = asks + 125 - asks % 60  # some seconds behind the minute that it names
+        with world.stub.behaving(exhausted(reset - asks)):
+            world.send("Do it.")
+            world.wait(lambda: world.state()["state"] == "waiting", "its question")
+        held = world.send("And then this.", "--timeout", "0")
+        asked = world.state()["dialog"]["hash"]
+        done = world.torch("answer", world.name, "stop", "--hash", asked)
+        assert done.code == 0, f"{done}\n{world.server.screens()}"
+        world.wait(lambda: world.state()["state"] == "limited", "the limit")
+        found = world.torch("health", world.name, "--json").json["limit"]
+        until, due = (datetime.fromisoformat(found[name]).timestamp() for name in ("until", "due"))
+        assert (until % 60, due) == (0, until + 1), found
+        assert 0 <= until - (reset - 5) < PATIENCE, found
+        assert not goes_on(world)
+        world.wait(lambda: goes_on(world), "the message after the reset")
+        assert time.time() >= due
+        assert world.await_arrival(held), world.server.screens()
+        world.settle()
+        assert world.torch("health", resting, "--json").json["limit"] is None
+    assert goes_on(world) == 1
+    texts = world.stub.texts()
+    first = next(at for at, text in enumerate(texts) if GO_ON_WORDS in text)
+    assert first < next(at for at, text in enumerate(texts) if "And then this." in text)
+
+
+def exhausted(delay: float) -> Behaviour:
+    """Return how Gemini's API refuses a request whose quota begins again in ``delay`` seconds.
+
+    Without the reason the program asks a person only about more than five minutes (0.61.0).
+    """
+    types = "type.googleapis.com/google.rpc."
+    info = {"@type": f"{types}ErrorInfo", "reason": "QUOTA_EXHAUSTED"}
+    info["domain"] = "cloudcode-pa.googleapis.com"
+    given = {"details": [info, {"@type": f"{types}RetryInfo", "retryDelay": f"{delay:.0f}s"}]}
+    words = "You exceeded your current quota, please check your plan and billing details."
+    error = StubMode.ERROR
+    return Behaviour(error, delay=TURN_SECONDS, status=429, answer=words, given=given)
 
 
 @pytest.mark.parametrize("kit", [LoggedIn], indirect=True)
