@@ -14,6 +14,7 @@ from torch_cli.tmux.screen import Row, Screen
 
 CLAUDE = load_profile("claude", None)
 DEMO = load_profile("demo", None)
+KILO = load_profile("kilo", None)
 QWEN = load_profile("qwen", None)
 SHELL = load_profile("shell", None)
 CODEX = load_profile("codex", None)
@@ -71,6 +72,22 @@ def test_the_zero_width_space_behind_a_drawn_cursor_is_no_part_of_a_draft() -> N
 def test_a_box_as_tall_as_it_can_be_may_have_scrolled(rows: int, scrolled: bool) -> None:
     shown = boxed("> one", *(f"  row {number}" for number in range(1, rows)))
     assert found(shown, QWEN).scrolled is scrolled
+
+
+@pytest.mark.parametrize(
+    ("height", "rows", "scrolled"),
+    [(15, 5, False), (15, 6, True), (24, 7, False), (24, 8, True), (40, 12, False), (40, 13, True)],
+)
+def test_a_barred_box_grows_to_a_third_of_the_screen_and_then_scrolls(
+    height: int, rows: int, scrolled: bool
+) -> None:
+    """Kilo takes 800 characters into its box, of which 60 columns and 24 rows show the end."""
+    text = [f"  ┃  line {number}" for number in range(rows)]
+    below = ["  ┃", "  ┃  Code  · stub-model stub", "  ╹" + "▀" * 30, "   15  ctrl+p commands"]
+    above = [""] * (height - len(text) - len(below) - 1)
+    cursor = (len(text[-1]), len(above) + rows)
+    box = found(screen(*above, "  ┃", *text, *below, cursor=cursor), KILO)
+    assert (len(box.rows), box.scrolled) == (rows, scrolled)
 
 
 def test_line_breaks_alone_are_a_draft() -> None:

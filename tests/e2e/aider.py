@@ -37,7 +37,7 @@ class Aider(Program):
         CACHE.mkdir(parents=True, exist_ok=True)
         with (CACHE / f"aider-{self.version}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (home / "bin" / "aider").exists():
+            if not _is_whole(home):
                 _install(home, self.version)
         return home / "bin" / "aider"
 
@@ -72,6 +72,14 @@ class Aider(Program):
             working="Waiting for openai/stub-model" in last,
             asks=box is None and re.search(r"\[Yes\]: ?\S*$", "".join(shown[-3:])) is not None,
         )
+
+
+def _is_whole(home: Path) -> bool:
+    """Whether an installation there has come to its end: pip writes this list of files last.
+
+    One that was killed has the program, which does not run (0.84.0, 2026-11-30).
+    """
+    return any(home.glob("lib/python*/site-packages/aider_chat-*.dist-info/RECORD"))
 
 
 def _install(home: Path, version: str) -> None:

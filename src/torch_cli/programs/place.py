@@ -16,7 +16,7 @@ from torch_cli.width import cells_of
 class BoxPlace(NamedTuple):
     """The box's first row, and where its text begins and ends in this row and each further one.
 
-    ``scrolled`` says that the text begins above the screen.
+    ``scrolled`` says that the text begins above the rows that show, or that nobody can tell.
     """
 
     first: int
@@ -51,7 +51,9 @@ def behind_bar(screen: Screen, spec: BoxSpec) -> BoxPlace | None:
     if first > last or not (screen.cursor_visible and x > column and first <= y <= last):
         return None
     rows = screen.rows[first : last + 1]
-    return BoxPlace(first, tuple((inner, _index_at(row.text, wide)) for row in rows))
+    tallest = max(spec.tallest, screen.height // spec.tallest_part) if spec.tallest_part else 0
+    cuts = tuple((inner, _index_at(row.text, wide)) for row in rows)
+    return BoxPlace(first, cuts, scrolled=0 < tallest <= len(rows))
 
 
 def _behind(text: str, column: int, spec: BoxSpec) -> bool:

@@ -95,6 +95,7 @@ class BoxSpec(NamedTuple):
     panel_top: Pattern | None = None
     padding: str = ""
     tallest: int = 0
+    tallest_part: int = 0
     least: int = 0
     low: int = 0
     scrolled: Pattern | None = None
