@@ -45,7 +45,7 @@ class Recovery:
         self.waits = False
         yield from self._ended(store)
         agents, policies = store.agents.all(), store.health.policies()
-        self._counts: dict[str, int | None] = {}
+        self._around: dict[str, MemoryKills] = {}
         restarted = store.restarts.agents()
         for agent in agents:
             policy = policies.get(agent.identity, AgentPolicy())
@@ -118,7 +118,7 @@ class Recovery:
         """Note what will be needed when the program of ``agent`` ends; return whether it lives."""
         if not procs.alive(procs.Process(agent.program_pid, agent.program_started)):
             return False
-        key, kills = (agent.identity, agent.created), kills_around(agent.program_pid, self._counts)
+        key, kills = (agent.identity, agent.created), kills_around(agent.program_pid, self._around)
         if kills.file and kills != self._kills.get(key):
             self._kills[key] = kills
             if kills != store.health.kills(agent.identity):

@@ -139,9 +139,10 @@ def _keep_at(store: Store, path: str, agents: Sequence[Agent]) -> None:
     now = arranged(panes, looks, places, started, directory_of)
     names = variables_of(Socket(path=path), [ids[one.name] for one in now]) if now else {}
     now = [one._replace(variables=_kept_names(names.get(ids[one.name], ()))) for one in now]
-    text = written(merged(now, read(before), waiting))
-    if text != before:
-        store.arrangements.put(path, text)
+    known = read(before)
+    kept = merged(now, known, waiting)
+    if kept != known:
+        store.arrangements.put(path, written(kept))
 
 
 def _kept_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from torch_cli.schedule.firing import FencedError, next_due
 from torch_cli.schedule.passes import PASSES, Pass, Passes, Told
 from torch_cli.store import Store, StoreError
 from torch_cli.store.lease import Clock, Held, Outage, clock_jump, outage_between
+from torch_cli.store.lending import Lender
 from torch_cli.teams.upkeep import is_needed
 
 SAME_MOMENT_SECONDS = 0.02
@@ -50,8 +51,8 @@ class Listener(Told, Protocol):
 class Loop:
     """Runs the passes until it is stopped, or another scheduler has taken the lease.
 
-    Only the loop uses ``store``; passes open their own. ``told`` gets what happened, and errors of
-    passes, which are then tried again. ``on_look`` is called at each look.
+    Only the loop uses ``store``; passes are lent their own. ``told`` gets what happened, and errors
+    of passes, which are then tried again. ``on_look`` is called at each look.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Loop:
             timezone=datetime.UTC,
         )
         self._store, self._told, self._on_look = store, told, on_look
+        self._stores = Lender()
         self.fenced = False
         self._watches: tuple[object, ...] = ()
         self._running: set[str] = set()
@@ -97,6 +99,7 @@ class Loop:
         if not self._passes.close(max(0.0, deadline - time.monotonic())):
             self._told.error(TorchError("a delivery had not ended; the next scheduler settles it"))
             stuck.append("a delivery")
+        self._stores.close()
         if self.fenced and not stuck:
             raise FencedError("another scheduler has taken over; this one has ended")
         return stuck
@@ -257,7 +260,7 @@ class Loop:
         rest = one.after_error
         try:
             if self._has_looked():
-                with Store() as store:
+                with self._stores.lend() as store:
                     rest = self._passes.run(one.name, store, time.time())
         except FencedError:
             self.fenced = True

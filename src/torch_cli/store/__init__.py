@@ -33,10 +33,13 @@ __all__ = ["Store", "StoreError"]
 
 
 class Store:
-    """The open state file. Each group of tables is an attribute. Use it as a context manager."""
+    """The open state file. Each group of tables is an attribute. Use it as a context manager.
 
-    def __init__(self, *, create: bool = True) -> None:
-        self.database = Database(create=create)
+    ``moves`` says that threads use it in turn, one at a time.
+    """
+
+    def __init__(self, *, create: bool = True, moves: bool = False) -> None:
+        self.database = Database(create=create, moves=moves)
         self.agents = Agents(self.database)
         self.events = Events(self.database)
         self.hooks = HookReports(self.database)

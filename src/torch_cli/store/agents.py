@@ -92,6 +92,8 @@ class Agents:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._all: list[Agent] = []
+        self._mark: tuple[int, int] | None = None
 
     def get(self, name: str) -> Agent | None:
         """Return the agent named ``name``, stopped or not."""
@@ -140,9 +142,12 @@ class Agents:
         return bool(self._database.query(sql)[0][0])
 
     def all(self) -> list[Agent]:
-        """Return the agents that were not stopped, by name."""
-        rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")
-        return [_agent(row) for row in rows]
+        """Return the agents that were not stopped, by name. Nothing is read twice."""
+        mark = self._database.mark()
+        if mark is None or mark != self._mark:
+            rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")
+            self._all, self._mark = [_agent(row) for row in rows], mark
+        return [*self._all]
 
     def add(self, agent: Agent, *, instead_of: Agent | None = None) -> Agent:
         """Register ``agent``. It replaces a stopped agent of that name, and ``instead_of``.

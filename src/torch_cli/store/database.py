@@ -44,17 +44,22 @@ class Database:
     """An open connection in WAL mode. Every failure comes out as ``StoreError``.
 
     ``Database(create=False)`` raises ``StoreError`` with code ``no-store`` if there is no file.
+    ``moves`` says that threads use it in turn.
     """
 
-    def __init__(self, *, create: bool = True) -> None:
+    def __init__(self, *, create: bool = True, moves: bool = False) -> None:
         self.path = paths.database()
         if not create and not os.path.exists(self.path):
             raise StoreError(f"no state file at {self.path}", code="no-store")
         with self._explained("opened"):
             _make_private(self.path)
             self._connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None
+                self.path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=not moves,
             )
+            self._file = _file_at(self.path)
             self._connection.row_factory = sqlite3.Row
             self._enter_wal()
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -72,6 +77,21 @@ class Database:
     def written_by_others(self) -> int:
         """Return a number that changes whenever another connection has written; 10 µs."""
         return int(self.query("PRAGMA data_version")[0][0])
+
+    def is_current(self) -> bool:
+        """Return whether this is still the file at its path, with the schema of this Torch."""
+        try:
+            return _file_at(self.path) == self._file and self._version() == len(MIGRATIONS)
+        except (OSError, sqlite3.Error):
+            return False
+
+    def mark(self) -> tuple[int, int] | None:
+        """Return what differs after any write, by whomever; ``None`` in a transaction, which may be
+        undone.
+        """
+        if self._connection.in_transaction:
+            return None
+        return self.written_by_others(), self._connection.total_changes
 
     def write(self, sql: str, *values: object, durable: bool = True) -> int:
         """Run one writing statement as a transaction; return the number of rows changed.
@@ -205,6 +225,12 @@ def _make_private(path: str) -> None:
     paths.make_private(directory)
     if not os.path.exists(path):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _file_at(path: str) -> tuple[int, int]:
+    """Return what tells a file from any other that gets its name."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def backup(path: str) -> str:

@@ -5,6 +5,7 @@ since the machine started, and whether the process that holds it lives.
 """
 
 import enum
+import functools
 import time
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ class Clock(NamedTuple):
         return cls(time.time(), boot, time.monotonic(), _machine())
 
 
+@functools.cache
 def _machine() -> str:
     """Return what distinguishes this start of the machine from others, '' if it is not needed.
 

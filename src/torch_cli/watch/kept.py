@@ -1,5 +1,6 @@
 """How the sessions of agents were arranged, as it is kept: the values, and their text."""
 
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -71,13 +72,19 @@ def _plain(value: Any) -> Any:
 
 def read(text: str) -> list[KeptSession]:
     """Return what ``written`` has written; nothing of what another Torch has."""
+    return list(_read(text))
+
+
+@functools.lru_cache(16)
+def _read(text: str) -> tuple[KeptSession, ...]:
+    """Return what ``text`` says. The scheduler compares it every few seconds."""
     try:
         known = json.loads(text) if text else {}
         if known.get("format") != FORMAT:
-            return []
-        return [_session(*one) for one in known["sessions"]]
+            return ()
+        return tuple(_session(*one) for one in known["sessions"])
     except (ValueError, TypeError, KeyError, AttributeError):
-        return []
+        return ()
 
 
 def _session(

@@ -22,26 +22,31 @@ _PLACES = (
 that counts kills."""
 
 
-def kills_around(pid: int, counts: dict[str, int | None] | None = None) -> MemoryKills:
+def kills_around(pid: int, known: dict[str, MemoryKills] | None = None) -> MemoryKills:
     """Return the kills so far in the group of the living process ``pid``.
 
-    ``counts`` are those of groups that were read at the same moment, and gets those of others.
+    ``known`` is what was found at the same moment, by the groups of a process, and gets the rest.
     """
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
-            lines = file.read().splitlines()
+            groups = file.read()
     except (OSError, UnicodeDecodeError):
         return MemoryKills()
-    counts = {} if counts is None else counts
+    known = {} if known is None else known
+    if groups not in known:
+        known[groups] = _kills_in(groups)
+    return known[groups]
+
+
+def _kills_in(groups: str) -> MemoryKills:
+    """Return the kills in the first of ``groups``, as the kernel lists them, that counts any."""
     for begin, top, name in _PLACES:
-        for line in lines:
+        for line in groups.splitlines():
             group = line if line.startswith(begin) else line.partition(":")[2]
             if not group.startswith(begin):
                 continue
             path = os.path.join(top, group.removeprefix(begin).lstrip("/"), name)
-            if path not in counts:
-                counts[path] = count_in(path)
-            count = counts[path]
+            count = count_in(path)
             if count is not None:
                 return MemoryKills(path, count)
     return MemoryKills()
