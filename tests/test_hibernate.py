@@ -175,8 +175,15 @@ def test_who_could_not_be_woken_as_before_is_never_hibernated(
     assert torch("spawn", "plain", *words, env={"PATH": path}).code == 0
     assert "does not say how" in refusal(torch, "plain")
     words = ("--profile", "sleepy", "--dir", str(tmp_path), "--env", "SHOP_KEY=1")
-    assert torch("spawn", "key", *words).code == 0
-    assert "it was started with SHOP_KEY" in refusal(torch, "key")
+    made = torch("spawn", "key", "--hibernate", "1h", *words)
+    assert made.code == 0
+    why = "it was started with SHOP_KEY, and whoever wakes it would not know the value"
+    assert f"it is never hibernated: {why}" in made.err
+    assert why in refusal(torch, "key")
+    assert "Give SHOP_KEY to its tmux server instead" in torch("hibernate", "key").err
+    assert f"key is never hibernated: {why}" in torch("health", "key", "--hibernate", "2h").err
+    assert why in torch("health", "key", "--explain").out
+    assert "never hibernated" not in torch("health", "key", "--hibernate", "never").err
 
 
 def test_a_check_in_and_the_daemon_s_messages_wake_it(

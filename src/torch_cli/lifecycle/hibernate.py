@@ -58,7 +58,7 @@ def hibernate(
         return Hibernated(agent, True)
     check_outside(agent, "hibernated")
     if why := never(agent):
-        raise RefusedError(f"{nothing}: {why}", code="never")
+        raise RefusedError(f"{nothing}: {why}", hint=_instead(agent), code="never")
     if why := not_now(store, agent):
         raise HeldError(f"{nothing}: {why}", code="not-idle")
     refusal = f"restarts agent '{name}'"
@@ -101,6 +101,18 @@ def _begin(store: Store, agent: Agent, pane: Pane, unless: Callable[[Agent, Pane
 
 def never(agent: Agent) -> str:
     """Return why ``agent`` cannot be hibernated as it was started, '' if it can be."""
+    if why := unfit(agent):
+        return why
+    profile = profile_named(agent.profile)
+    program = procs.Process(agent.program_pid, agent.program_started)
+    for environ in (procs.environment(program.pid) or {}, dict(os.environ)):
+        if why := earlier(profile, agent.conversation, environ).why:
+            return f"it could not be woken in its conversation: {why}"
+    return ""
+
+
+def unfit(agent: Agent) -> str:
+    """Return why ``agent`` can never be hibernated, whatever it has said, '' if it can be."""
     if agent.origin != "spawned":
         return "it was adopted, so Torch does not know how its program was started"
     try:
@@ -109,14 +121,26 @@ def never(agent: Agent) -> str:
         return error.message
     if profile.process.shells:
         return "it is a shell"
-    own = [name for name in agent.variables if not name.startswith("TORCH_")]
-    if own:
-        return f"it was started with {', '.join(own)}, and Torch keeps only the names of variables"
-    program = procs.Process(agent.program_pid, agent.program_started)
-    for environ in (procs.environment(program.pid) or {}, dict(os.environ)):
-        if why := earlier(profile, agent.conversation, environ).why:
-            return f"it could not be woken in its conversation: {why}"
+    if own := _own(agent):
+        return (
+            f"it was started with {', '.join(own)}, and whoever wakes it would not know the value, "
+            "because Torch keeps only the names of variables"
+        )
     return ""
+
+
+def _own(agent: Agent) -> list[str]:
+    return [name for name in agent.variables if not name.startswith("TORCH_")]
+
+
+def _instead(agent: Agent) -> str:
+    """Return how an agent that was started with variables can be hibernated, '' for others."""
+    if agent.origin != "spawned" or not (own := _own(agent)):
+        return ""
+    return (
+        f"Give {', '.join(own)} to its tmux server instead, with 'tmux set-environment -g', and "
+        f"start it again without: torch stop {agent.name}, then torch spawn."
+    )
 
 
 def not_now(store: Store, agent: Agent) -> str:

@@ -93,9 +93,10 @@ def command(
     from torch_cli.cli.present import note, unscheduled
     from torch_cli.health.policy import set_policy
     from torch_cli.health.report import health_of
+    from torch_cli.lifecycle.hibernate import unfit
     from torch_cli.roster.registry import registered
     from torch_cli.store import Store
-    from torch_cli.store.health import AgentPolicy
+    from torch_cli.store.health import NEVER, AgentPolicy
     from torch_cli.watch.listing import agents_on
 
     given = {"--restart": restart, "--stalled": stalled, "--hibernate": hibernate}
@@ -114,12 +115,15 @@ def command(
         chosen = [registered(store, agent)] if agent else agents_on(store, common.socket)
         found = [health_of(store, one, now) for one in chosen]
         missing = unscheduled(store)
+        awake = unfit(chosen[0]) if hibernate not in (None, NEVER) else ""
     if explain and not common.json:
         _explain(found)
     else:
         objects = (_object(one) for one in found)
         rows = (_row(one) for one in found)
         common.show_all(objects, _COLUMNS, rows, look, "no agents")
+    if awake:
+        note(f"torch: {agent} is never hibernated: {awake}", quiet=common.quiet)
     if missing and any(one.governed.policy != AgentPolicy() for one in found):
         note(f"torch: nothing is restarted: {missing}", quiet=common.quiet)
 

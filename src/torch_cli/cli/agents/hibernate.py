@@ -35,7 +35,7 @@ def command(
     for long, if you set it: [health] hibernate in config.toml, or 'torch health AGENT --hibernate'.
 
     Only an idle agent is hibernated, and only if its conversation is known and its program can
-    continue it: Claude Code, Codex, Gemini CLI and opencode, not aider or a shell. Not one that is
+    continue it: Claude Code, Codex, Gemini CLI, opencode, Kilo, Qwen Code. Not one that is
     frozen, holds a draft or messages, has a task that it has taken, runs something in the
     background, or was started with variables, of which Torch keeps only the names. It is left as
     it was then, and the exit status is 4, or 2 if it never can be.

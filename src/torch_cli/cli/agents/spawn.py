@@ -143,10 +143,12 @@ def command(
     from torch_cli.cli.opened import explain
     from torch_cli.envfile import read_environment
     from torch_cli.lifecycle.begin import begin
+    from torch_cli.lifecycle.hibernate import unfit
     from torch_cli.lifecycle.spawn import SpawnOrder
     from torch_cli.programs.unclear import advice
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of
+    from torch_cli.store.health import NEVER
 
     def opened(window: "OpenedWindow") -> None:
         # At once: a program that asks something first ends the command with an error.
@@ -186,7 +188,9 @@ def command(
         f"'torch health {begun.agent.name} --restart never' changes that"
     )
     todo = begun.state and advice(begun.state, begun.agent.name)
-    notes = (*begun.window.notes, *filter(None, [caution, todo, bare, kept]))
+    awake = unfit(begun.agent) if hibernate not in (None, NEVER) else ""
+    awake = awake and f"it is never hibernated: {awake}"
+    notes = (*begun.window.notes, *filter(None, [caution, todo, bare, kept, awake]))
     _print(common, begun.agent, begun.window, state, notes)
     return _brief(common, begun, text, brief) if brief else 0
 
