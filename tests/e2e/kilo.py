@@ -19,6 +19,7 @@ class Kilo(OpenCode):
 
     name, title, version = "kilo", "Kilo", VERSION
     why = "△ Reject permission"
+    adds = "<environment_details>"
     modes = ("code", "ask", "debug", "orchestrator", "plan")
     long, many = 801, 5
 

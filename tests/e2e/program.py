@@ -70,6 +70,8 @@ class Program(ABC):
     """Whether it shows no box while it works."""
     pause: float = 2.0
     """Seconds between two such keys, or two C-c, for a second one could end the program."""
+    adds: str = ""
+    """How a text begins that it puts behind each message by itself, '' if it puts none."""
     unhurried: float = 0.0
     """Seconds that a person lets pass between a paste and Enter: sooner, it is a newline."""
 

@@ -60,7 +60,12 @@ def streams(world: World, text: str) -> Sent:
 
 def asked(world: World, sent: Sent) -> int:
     """Return how many requests asked for an answer to this message, and to nothing after it."""
-    return sum(bool(one.texts) and sent.text in one.texts[-1] for one in world.stub.requests)
+    adds = world.kit.adds
+    said = [
+        [text for text in one.texts if not (adds and text.strip().startswith(adds))]
+        for one in world.stub.requests
+    ]
+    return sum(bool(texts) and sent.text in texts[-1] for texts in said)
 
 
 def is_agent(process: procs.Process, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The real Gemini CLI and opencode continue their conversations."""
+"""The real Gemini CLI, opencode, Kilo and Qwen Code continue their conversations."""
 
 import json
 from typing import Any
@@ -7,10 +7,12 @@ import pytest
 
 from e2e.conftest import MakeWorld, Setup, World
 from e2e.gemini import Gemini
+from e2e.kilo import Kilo
 from e2e.opencode import OpenCode
 from e2e.program import Program
+from e2e.qwen import Qwen
 from e2e.remembered import asked, conversation, kill, restart, say, streams
-from torch_cli.profiling.stub.completions import CompletionsHandler
+from torch_cli.profiling.stub.completions import CompletionsHandler, QwenHandler
 from torch_cli.profiling.stub.gemini import GeminiHandler
 from torch_cli.profiling.verify.texts import tag
 
@@ -36,6 +38,10 @@ class WholeCompletions(CompletionsHandler):
         super().serve(path, body)
 
 
+class WholeQwen(WholeCompletions, QwenHandler):
+    """Qwen Code's."""
+
+
 class RememberedGemini(Gemini):
     """Gemini CLI in front of that stub."""
 
@@ -48,9 +54,22 @@ class RememberedOpenCode(OpenCode):
     handler = WholeCompletions
 
 
-@pytest.fixture(
-    scope="module", params=[RememberedGemini, RememberedOpenCode], ids=lambda one: str(one.name)
-)
+class RememberedKilo(Kilo):
+    """Kilo in front of that stub."""
+
+    handler = WholeCompletions
+
+
+class RememberedQwen(Qwen):
+    """Qwen Code in front of its own."""
+
+    handler = WholeQwen
+
+
+KITS = [RememberedGemini, RememberedOpenCode, RememberedKilo, RememberedQwen]
+
+
+@pytest.fixture(scope="module", params=KITS, ids=lambda one: str(one.name))
 def kit(request: pytest.FixtureRequest) -> Program:
     program: Program = request.param()
     return program
@@ -104,3 +123,40 @@ def test_one_is_started_in_the_last_conversation_of_its_directory(world: World) 
     world.pane = started.json["pane"]
     assert conversation(world) == known
     assert first in say(world, BODIES, "Continue.")
+
+
+@pytest.mark.parametrize("kit", [RememberedGemini, RememberedQwen], indirect=True)
+def test_two_in_one_directory_keep_their_conversations_apart(world: World) -> None:
+    """Without a hook of Torch's: it gives each the id of its own."""
+    names, panes, said = list[str](), dict[str, str](), dict[str, str]()
+    for _ in range(2):
+        if names:
+            started = world.start()
+            assert started.code == 0, f"{started}\n{world.server.screens()}"
+        names.append(world.name)
+        panes[world.name], said[world.name] = world.pane, tag()
+        say(world, BODIES, f"Remember {said[world.name]}.")
+    for name, other in (names, names[::-1]):
+        world.name, world.pane = name, panes[name]
+        known = conversation(world)
+        assert restart(world)["resumed"]
+        assert conversation(world) == known
+        whole = say(world, BODIES, "Continue.")
+        assert said[name] in whole
+        assert said[other] not in whole
+        where = ("--profile", world.kit.name, "--dir", str(world.home.work), "--session", "e2e")
+        refused = world.torch("spawn", "third", *where, "--resume", known, "--json")
+        assert refused.json["error"]["code"] == "in-use", refused
+
+
+@pytest.mark.parametrize("kit", [RememberedGemini], indirect=True)
+def test_a_conversation_that_another_start_has_taken_is_not_continued(world: World) -> None:
+    """Gemini CLI deletes chats without a message when it starts, also of one that runs."""
+    one, pane = world.name, world.pane
+    started = world.start()
+    assert started.code == 0, f"{started}\n{world.server.screens()}"
+    world.name, world.pane = one, pane
+    say(world, BODIES, "Hello.")
+    refused = world.torch("restart", one, "--json")
+    assert refused.json["error"]["code"] == "no-consent", refused
+    assert "has deleted its beginning" in refused.json["error"]["message"]

@@ -10,7 +10,7 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.limits import check_spawn
-from torch_cli.lifecycle.resume import check_alone, chosen
+from torch_cli.lifecycle.resume import check_alone, check_not_unknown, chosen
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, going_on, spawn
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.state import AgentState
@@ -67,8 +67,10 @@ def begin(
         check_start(store, order.name, spawner)
         if order.conversation:
             known = {**os.environ, **order.environment}
-            found = chosen(profile_named(order.profile), order.conversation, order.directory, known)
+            profile = profile_named(order.profile)
+            found = chosen(profile, order.conversation, order.directory, known)
             check_alone(store, order.name, found)
+            check_not_unknown(store, profile, found, order.directory, known)
             order = replace(order, conversation=found)
         text = _read(store, brief, order) if brief else ""
         agent, window = spawn(store, socket, order)

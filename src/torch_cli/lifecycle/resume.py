@@ -1,5 +1,7 @@
 """Whether an agent can be started in an earlier conversation, and the arguments that do it."""
 
+import os
+import uuid
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,8 +14,13 @@ from torch_cli.programs.conversation import (
     latest_in,
     said_in,
     transcript_of,
+    used_at,
+    why_none,
 )
 from torch_cli.programs.profile import Profile
+from torch_cli.programs.program import packaged_version
+from torch_cli.programs.setup import numbers
+from torch_cli.roster.conversation import follow
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 
@@ -38,7 +45,9 @@ def earlier(profile: Profile, conversation: str, environ: Mapping[str, str]) -> 
         return Resumable("", "its id is not known")
     path = transcript_of(kind, conversation, environ)
     if not path:
-        return Resumable("", f"{title} has no transcript of {conversation}")
+        why = why_none(kind, conversation, environ)
+        none = f"{title} has no transcript of {conversation}"
+        return Resumable("", f"{none}: {why}" if why else none)
     if not holds_anything(kind, path):
         return Resumable("", f"{title}'s transcript of {conversation} is empty or damaged: {path}")
     return Resumable(conversation)
@@ -90,6 +99,44 @@ def check_free(
             hint="End that program first. 'torch ps --json' shows the conversation of each agent.",
             code="in-use",
         )
+
+
+def own_id(profile: Profile, given: Sequence[str], program: str) -> str:
+    """Return an id for the conversation that ``program`` begins with the arguments ``given``.
+
+    '' if it takes none, its version is not known to, or the arguments choose a conversation.
+    """
+    launch = profile.launch
+    if not launch.begin or arguments_for(profile, "", given) != list(given):
+        return ""
+    if numbers(packaged_version(program)) < numbers(launch.begin_since):
+        return ""
+    return str(uuid.uuid4())
+
+
+def check_not_unknown(
+    store: Store, profile: Profile, conversation: str, directory: str, environ: Mapping[str, str]
+) -> None:
+    """Raise ``HeldError`` if an agent may have the conversation open and Torch cannot know that.
+
+    That is one of the same program in that ``directory`` whose own conversation is not known, if
+    something was said in this one since its program began.
+    """
+    kind, where = profile.answer.transcript, os.path.realpath(directory)
+    used = used_at(kind, conversation, environ)
+    for other in store.agents.all():
+        program = procs.Process(other.program_pid, other.program_started)
+        same = other.profile == profile.name and os.path.realpath(other.directory) == where
+        if not same or not procs.alive(program) or follow(store, other).conversation:
+            continue
+        if used >= (procs.begun(program) or other.created):
+            raise HeldError(
+                f"agent '{other.name}' may have the conversation {conversation} open: Torch does "
+                "not know which one it has, and this one was used since it was started; nothing "
+                "was started",
+                hint=f"End that one first: torch stop {other.name}. Or start it without --resume.",
+                code="in-use",
+            )
 
 
 def check_alone(store: Store, name: str, conversation: str) -> None:

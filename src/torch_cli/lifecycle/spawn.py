@@ -18,7 +18,7 @@ from torch_cli.errors import (
 )
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.leftover import Start
-from torch_cli.lifecycle.resume import arguments_for
+from torch_cli.lifecycle.resume import arguments_for, own_id
 from torch_cli.lifecycle.unready import asks_first, ended_early
 from torch_cli.lifecycle.variables import gets_all, variables_of
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
@@ -102,7 +102,10 @@ def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Opene
 
 
 def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
-    profile, command, gone = check(store, order)
+    profile, _, gone = check(store, order)
+    program = find_program(profile, _environment(order)) or ""
+    begins = "" if order.conversation else own_id(profile, order.arguments, program)
+    command = command_of(profile, order, begins)
     directory = check_directory(order.directory)
     start = Start(order.name)
     left = start.close_leftovers(store, socket, order.into.id if order.into is not None else "")
@@ -130,6 +133,8 @@ def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Open
                 )
         with closed_on_failure(window.pane, keep=order.into is not None):
             agent = _register(store, order, profile, window, gone)
+            if begins:  # it is known from the start, and none that is continued
+                store.agents.converses(agent, begins)
     return agent, replace(window, notes=(*left, *window.notes))
 
 
@@ -300,8 +305,11 @@ def _reports(profile: Profile, ours: bool) -> bool:
     return bool(launch.settings_flag or launch.hook_flag or plugin)
 
 
-def command_of(profile: Profile, order: SpawnOrder) -> list[str]:
-    """Return the program's argument list; raises ``NotFoundError`` if it is not installed."""
+def command_of(profile: Profile, order: SpawnOrder, begins: str = "") -> list[str]:
+    """Return the program's argument list; raises ``NotFoundError`` if it is not installed.
+
+    ``begins`` is the id of the conversation that it begins, '' if the program chooses one.
+    """
     launch = profile.launch
     if not launch.command:
         raise RefusedError(f"profile '{profile.name}' names no program to start")
@@ -320,6 +328,8 @@ def command_of(profile: Profile, order: SpawnOrder) -> list[str]:
     given: Sequence[str] = order.arguments
     if order.conversation:
         given = arguments_for(profile, order.conversation, given)
+    elif begins:
+        given = [*(word.replace("{id}", begins) for word in launch.begin), *given]
     return [*prefix, *fixed, *_with_hooks(launch, given)]
 
 

@@ -9,7 +9,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from torch_cli import procs
@@ -17,10 +17,10 @@ from torch_cli.procs import Process
 from torch_cli.programs.json_lines import object_of
 from torch_cli.programs.record import LARGEST_RECORD_BYTES, conversation_of_claude, rollouts_of
 from torch_cli.programs.setup import config_dir
-from torch_cli.programs.transcript import gemini, opencode
+from torch_cli.programs.transcript import gemini, kilo, opencode, qwen
 from torch_cli.programs.transcript.lines import text_of, written_at
 
-RESUMED = ("claude", "codex", "gemini", "opencode")
+RESUMED = ("claude", "codex", "gemini", "kilo", "opencode", "qwen")
 """The kinds whose conversations can be found again by their id."""
 
 HEAD_BYTES = 1 << 18
@@ -39,8 +39,10 @@ class _Kept(Protocol):
 
     def said_in(self, path: str, session: str) -> Iterable[str]: ...
 
+    def used_at(self, path: str, session: str) -> float: ...
 
-_KEPT: Mapping[str, _Kept] = {"gemini": gemini, "opencode": opencode}
+
+_KEPT: Mapping[str, _Kept] = {"gemini": gemini, "kilo": kilo, "opencode": opencode, "qwen": qwen}
 
 
 def conversation_of(kind: str, process: Process) -> str:
@@ -81,14 +83,22 @@ def _codex_id(path: str) -> str:
     return found[-1] if found else ""
 
 
-def began_since(kind: str, directory: str, environ: Mapping[str, str], since: float) -> str:
+def began_since(
+    kind: str,
+    directory: str,
+    environ: Mapping[str, str],
+    since: float,
+    but: Container[str] = (),
+) -> str:
     """Return the one conversation of ``directory`` that began after ``since`` (epoch seconds).
 
-    '' if none or several did, or the kind does not say when its conversations began.
+    '' if none or several did, none of ``but`` counted, or the kind does not say when its
+    conversations began.
     """
     if kind != "gemini":
         return ""
-    found = gemini.sessions_since(directory, environ, since)
+    began = gemini.sessions_since(directory, environ, since)
+    found = [one for one in began if one not in but]
     return found[0] if len(found) == 1 and _ID.fullmatch(found[0]) else ""
 
 
@@ -103,6 +113,25 @@ def transcript_of(kind: str, conversation: str, environ: Mapping[str, str]) -> s
         return kept.file_with(conversation, environ)
     found = glob.glob(_pattern(kind, environ, conversation))
     return found[0] if found else ""
+
+
+def why_none(kind: str, conversation: str, environ: Mapping[str, str]) -> str:
+    """Return why a program has no transcript of a conversation, '' if Torch does not know."""
+    if kind == "gemini" and gemini.has_lost_its_head(conversation, environ):
+        return (
+            "another one, started in the same directory before anything was said, has deleted its "
+            "beginning"
+        )
+    return ""
+
+
+def used_at(kind: str, conversation: str, environ: Mapping[str, str]) -> float:
+    """Return when (epoch seconds) something was last said in a conversation, 0 if nobody knows."""
+    path = transcript_of(kind, conversation, environ)
+    if not path:
+        return 0.0
+    kept = _KEPT.get(kind)
+    return kept.used_at(path, conversation) if kept else written_at(path)
 
 
 def said_in(kind: str, path: str, conversation: str) -> Iterator[str]:
@@ -129,7 +158,7 @@ def holds_anything(kind: str, path: str) -> bool:
     Claude Code knows no conversation of which nothing can be read, and ends (2.1.330, 2026-11-29);
     what is damaged in the middle or cut off at its end it leaves out.
     """
-    if kind == "opencode":
+    if kind in ("kilo", "opencode"):
         return True  # its file was read to find the conversation
     with contextlib.suppress(OSError), open(path, "rb") as file:
         while line := file.readline(LARGEST_RECORD_BYTES):

@@ -32,10 +32,13 @@ class Launch(NamedTuple):
     profiles, ``{hook}`` the command that takes a report, ``{answers}`` the directory in which a
     plugin is asked to answer, ``{log}`` a file for a log of the program's. ``resume`` are the
     arguments with which it continues the conversation ``{id}``. They replace those of
-    ``resume_replaces``: with ``=`` at its end, one with the value behind it. ``interrupt`` is the
-    key that ends a turn, and does nothing in an empty box; ``interrupt_again`` are the words in a
-    row as long as a second one is wanted. ``interrupt_shows`` are words in the last rows of a
-    program that hides its box while it works: only while they stand there the key is pressed.
+    ``resume_replaces``: with ``=`` at its end, one with the value behind it. ``begin`` are those
+    with which it begins one under the ``{id}``, from version ``begin_since`` on.
+
+    ``interrupt`` is the key that ends a turn, and does nothing in an empty box;
+    ``interrupt_again`` are the words in a row as long as a second one is wanted.
+    ``interrupt_shows`` are words in the last rows of a program that hides its box while it works:
+    only while they stand there the key is pressed.
     ``interrupt_apart`` are the seconds within which a second one ends the program.
     """
 
@@ -51,6 +54,8 @@ class Launch(NamedTuple):
     env_set: Words = ()
     resume: Words = ()
     resume_replaces: Words = ()
+    begin: Words = ()
+    begin_since: str = ""
     stop: tuple[StopStep, ...] = ()
     stop_grace: float = 5.0
     interrupt: Words = ()

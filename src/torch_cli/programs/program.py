@@ -1,6 +1,7 @@
 """The agent program on this machine: where it is, and which version."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,9 @@ from collections.abc import Mapping
 from torch_cli.procs import Process, descendants
 from torch_cli.programs.profile import Profile
 from torch_cli.tmux.screen import Screen
+
+PACKAGE_LEVELS = 3
+"""How many directories above a program may be that of its npm package."""
 
 VERSION_SECONDS = 30.0
 """Seconds that a program may take to say its version; on an overloaded machine ten are too few."""
@@ -45,6 +49,17 @@ def ask_version(
         return None
     found = profile.launch.version_pattern.search(said.stdout.decode("utf-8", "replace"))
     return _version_in(found)
+
+
+def packaged_version(program: str) -> str:
+    """Return the version of a program that npm has installed, without running it, else ''."""
+    folder = os.path.realpath(program)
+    for _ in range(PACKAGE_LEVELS):
+        folder = os.path.dirname(folder)
+        path = os.path.join(folder, "package.json")
+        with contextlib.suppress(OSError, ValueError, AttributeError), open(path, "rb") as file:
+            return str(json.load(file).get("version", ""))
+    return ""
 
 
 def version_on(screen: Screen, profile: Profile) -> str:

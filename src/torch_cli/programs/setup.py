@@ -64,11 +64,12 @@ def hook_command() -> str:
 
 def known_events(version: str) -> tuple[str, ...]:
     """Return the events of ``EVENTS`` that this version knows; all if none is given."""
-    have = _numbers(version)
-    return tuple(one for one, since in EVENTS.items() if not have or have >= _numbers(since))
+    have = numbers(version)
+    return tuple(one for one, since in EVENTS.items() if not have or have >= numbers(since))
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, to compare them."""
     return tuple(int(one) for one in version.split(".") if one.isdigit())
 
 

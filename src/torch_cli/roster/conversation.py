@@ -32,7 +32,8 @@ def follow(store: Store, agent: Agent, profile: Profile | None = None) -> Agent:
     if not found and agent.ready is not None:
         # A quick program has begun its conversation before the agent is registered.
         since = min(agent.created, procs.begun(process) or agent.created)
-        found = began_since(kind, agent.directory, _environment(agent), since)
+        others = {one.conversation for one in store.agents.all() if one.name != agent.name}
+        found = began_since(kind, agent.directory, _environment(agent), since, but=others)
     if not found or found == agent.conversation:
         return agent
     store.agents.converses(agent, found)

@@ -39,6 +39,16 @@ def file_with(session: str, environ: Mapping[str, str]) -> str:
     return ""
 
 
+def has_lost_its_head(session: str, environ: Mapping[str, str]) -> bool:
+    """Return whether the chat of ``session`` seems to be there without its first line.
+
+    A Gemini CLI deletes at its start each chat of its directory in which nobody has said anything,
+    also one that another has open; that writes on, and continues it never more (0.61.0).
+    """
+    paths = glob.iglob(_pattern(environ, f"*-{session[:8]}"))
+    return any(not _head(path).get("sessionId") and any(said_in(path)) for path in paths)
+
+
 def newest_session(directory: str, environ: Mapping[str, str]) -> str:
     """Return the session of ``directory`` that was written last, '' if there is none."""
     for path in sorted(glob.iglob(_pattern(environ)), key=written_at, reverse=True):
@@ -62,6 +72,11 @@ def said_in(path: str, session: str = "") -> Iterator[str]:
             said = object_of(line)
             if said.get("type") == "user" and (text := text_of(said.get("content"))):
                 yield text  # a tool's result has none
+
+
+def used_at(path: str, session: str = "") -> float:
+    """Return when (epoch seconds) a chat was written last, 0 if it is gone."""
+    return written_at(path)
 
 
 def _head(path: str) -> dict[str, Any]:

@@ -22,14 +22,14 @@ def sessions_file(environ: Mapping[str, str], program: str = "opencode") -> str:
     return os.path.join(data, program, f"{program}.db")
 
 
-def file_with(session: str, environ: Mapping[str, str]) -> str:
+def file_with(session: str, environ: Mapping[str, str], program: str = "opencode") -> str:
     """Return the file that has ``session``, '' if none has it, or it is a sub-agent's."""
-    path = sessions_file(environ)
+    path = sessions_file(environ, program)
     sql = "SELECT 1 FROM session WHERE id = ? AND parent_id IS NULL"
     return path if _read(path, lambda store: _rows(store, sql, session)) else ""
 
 
-def newest_session(directory: str, environ: Mapping[str, str]) -> str:
+def newest_session(directory: str, environ: Mapping[str, str], program: str = "opencode") -> str:
     """Return the session of ``directory`` that was used last, '' if there is none."""
     sql = (
         "SELECT s.id FROM session s WHERE s.directory = ? AND s.parent_id IS NULL"
@@ -38,7 +38,7 @@ def newest_session(directory: str, environ: Mapping[str, str]) -> str:
         " ORDER BY s.time_updated DESC LIMIT 1"
     )
     where = os.path.realpath(directory)
-    found = _read(sessions_file(environ), lambda store: _rows(store, sql, where))
+    found = _read(sessions_file(environ, program), lambda store: _rows(store, sql, where))
     return str(found[0][0]) if found else ""
 
 
@@ -51,6 +51,13 @@ def said_in(path: str, session: str) -> list[str]:
         return [_text(store, identity) for identity, data in rows if _is_user(json.loads(data))]
 
     return _read(path, said)
+
+
+def used_at(path: str, session: str) -> float:
+    """Return when (epoch seconds) a session was used last, 0 if that cannot be read."""
+    sql = "SELECT time_updated FROM session WHERE id = ?"
+    found = _read(path, lambda store: _rows(store, sql, session))
+    return float(found[0][0]) / 1000 if found else 0.0
 
 
 def last_answers(path: str, directory: str, since: float) -> list[dict[str, Any]]:
