@@ -1,5 +1,6 @@
 """``torch top``: driven by keys in a real terminal, which is a pane of another tmux server."""
 
+import asyncio
 import os
 import re
 import shlex
@@ -14,13 +15,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from textual.app import App, ComposeResult
 
 from agent import DemoAgent, letter, spawn_demo
 from conftest import SOURCE, TMUX, TmuxServer, Torch, wait_until
 from test_attach import clients, terminal
 from torch_cli import paths, procs
 from torch_cli.cli.dashboard.listing import size, table
-from torch_cli.cli.dashboard.panels import screen_text
+from torch_cli.cli.dashboard.panels import AgentList, screen_text
+from torch_cli.cli.dashboard.view import CSS
 from torch_cli.cli.table import Paper
 from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
@@ -253,6 +256,28 @@ def test_a_narrow_screen_names_the_keys_that_matter_most(
     ):
         top.tmux.cmd("resize-window", "-t", top.pane.id, "-x", str(columns), "-y", "20")
         top.wait_row(keys)
+
+
+def test_an_agent_has_one_row_also_beside_the_bar_of_a_list_that_is_cut() -> None:
+    """A row as wide as the list was folded, and the half of the agents was out of sight."""
+
+    class Listed(App[None]):
+        CSS = CSS.replace("max-height: 40%", "max-height: 3")
+
+        def compose(self) -> ComposeResult:
+            yield AgentList()
+
+    async def rows() -> int:
+        app = Listed()
+        async with app.run_test(size=(60, 20)) as pilot:
+            listed = app.query_one(AgentList)
+            listed.show(
+                [f"a{n}" for n in range(5)], [f"{n} confirmed ago".ljust(60, "x") for n in range(5)]
+            )
+            await pilot.pause()
+            return listed.virtual_size.height
+
+    assert asyncio.run(rows()) == 5
 
 
 def test_a_terminal_inside_a_pane_is_no_popup(tmux: TmuxServer, tmp_path: Path) -> None:
@@ -491,7 +516,7 @@ def test_without_textual_it_says_how_to_get_it(torch: Torch, tmp_path: Path) -> 
     (tmp_path / "textual.py").write_text("raise ModuleNotFoundError(name='textual')\n")
     done = torch("top", env={"PYTHONPATH": f"{tmp_path}:{SOURCE}"})
     assert (done.code, "nothing was shown" in done.err) == (1, True), done.err
-    assert f"'{sys.executable} -m pip install textual'" in done.err
+    assert f"{sys.executable} -m pip install textual\n" in done.err
 
 
 def test_it_needs_a_terminal(torch: Torch) -> None:

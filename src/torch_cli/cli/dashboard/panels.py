@@ -221,11 +221,12 @@ def in_words(row: BoardRow, on: Paper) -> list[Text]:
         for one in need.asked.rows:
             lines += _folded(f"  {one}", on)
     else:
-        lines.append(_line(seen.evidence if guessed and not need.left else need.words))
+        lines += _folded(seen.evidence if guessed and not need.left else need.words, on)
     if need.group == "answer":
         lines += _options(row)
     elif need.urgent:
-        lines += [_line(f"  {step.line}  {step.words}", "dim") for step in need.steps]
+        for step in need.steps:
+            lines += _folded(f"  {step.line}  {step.words}", on, "dim")
     return lines
 
 

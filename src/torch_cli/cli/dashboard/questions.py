@@ -33,6 +33,9 @@ q          quit; the daemon goes on
 ●  works   ○  idle   ◌  waits
 """
 
+KEYS_COLUMNS = 11
+"""Columns of the help before what a key does."""
+
 DIALOG_COLUMNS = 68
 """Columns of a terminal of 80 that a question has for its words: 90 %, without its frame."""
 
@@ -111,9 +114,9 @@ class YesNo(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="question"):
-            room = min(DIALOG_COLUMNS, self.app.size.width * 9 // 10 - 4)
+            room = _room(self.app.size.width)
             for line in self._words:
-                for row in folded(printable(line), max(room, 2 * INDENT_COLUMNS), INDENT_COLUMNS):
+                for row in folded(printable(line), room, INDENT_COLUMNS):
                     yield Static(_plain(row))
             yield Static(Text("y does it, n or Escape does not", style="dim"))
 
@@ -124,8 +127,16 @@ class KeyHelp(ModalScreen[None]):
     BINDINGS = [Binding("escape,q,enter,question_mark", "dismiss(None)", "Close")]
 
     def compose(self) -> ComposeResult:
+        room = _room(self.app.size.width) - 1  # the bar at its side
         with VerticalScroll(classes="question"):
-            yield Static(_plain(HELP))
+            for line in HELP.split("\n"):
+                for row in folded(line, room, KEYS_COLUMNS):
+                    yield Static(_plain(row))
+
+
+def _room(columns: int) -> int:
+    """Return how many columns a question has for its words, in a terminal of so many."""
+    return max(min(DIALOG_COLUMNS, columns * 9 // 10 - 4), 2 * KEYS_COLUMNS)
 
 
 def _plain(words: str) -> Text:

@@ -48,7 +48,8 @@ Screen { layout: vertical; }
 #headline, #columns { height: 1; padding: 0; text-wrap: nowrap; text-overflow: ellipsis; }
 #columns { text-style: dim; }
 #agents { height: auto; max-height: 40%; min-height: 1; border: none; padding: 0;
-          background: transparent; scrollbar-size-vertical: 1; }
+          background: transparent; scrollbar-size-vertical: 1;
+          text-wrap: nowrap; text-overflow: ellipsis; }
 #agents:focus { border: none; background: transparent; }
 #agents > .option-list--option { padding: 0; }
 #agents > .option-list--option-hover { background: transparent; }
