@@ -381,6 +381,25 @@ def test_no_event_says_its_kind_twice() -> None:
     assert words_of(made) == "made  ci-1, name tests"
 
 
+def test_a_checkpoint_at_times_is_made_for_an_agent_and_a_stop_says_how() -> None:
+    def words(verb: str, actor: str, detail: dict[str, object]) -> str:
+        return words_of(Event(1, 1.0, actor, verb, "/shop", detail))
+
+    assert words("checkpoint", "dev", {"checkpoint": "c-1", "reason": "interval"}) == (
+        "made for dev  c-1, reason interval"
+    )
+    assert words("checkpoint", "dev", {"checkpoint": "c-1", "reason": "manual"}) == (
+        "made by dev  c-1, reason manual"
+    )
+    assert (
+        words("stop", "pm", {"how": "asked", "leftovers": 0}) == "stop by pm  it ended when asked"
+    )
+    assert words("stop", "", {"how": "killed", "leftovers": 2}) == (
+        "stop  it was killed  with what it had left running (2)"
+    )
+    assert words("stop", "", {}) == "stop"
+
+
 def test_an_event_of_a_message_has_its_first_line(torch: Torch, store: Store) -> None:
     with store.database.transaction():
         store.messages.insert(written("m-1", body="\n\n  Fix\x1b]0;owned\x07 it \u202e\nand more"))

@@ -6,9 +6,11 @@ terminal. ``TORCH_SNAPSHOTS=write`` writes the files anew; look at ``git diff`` 
 
 import itertools
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,16 +46,23 @@ STABLE = (
     *("status", "since 4d", "why dev", "why pm", "why gone", "events", "mute"),
     # messages
     *("inbox dev", "outbox list", "message kinds"),
+    *("outbox show {title}", "thread {question}"),
     # teams and tasks
     *("up --dry-run", "briefing list", "agreement check", "task list --all", "task stats"),
-    *("task route --dry-run --explain",),
+    *("task route --dry-run --explain", "task show {task}"),
     # check-ins and checkpoints
     *("checkin list --all", "checkin show how-far", "checkin history", "daemon status"),
     *("checkpoint list", "checkpoint status", "recover"),
+    *("checkpoint show {checkpoint}", "checkpoint diff {checkpoint} latest"),
 )
-"""Commands whose output is the same in every world, but for the characters of times and ids."""
+"""Commands whose output is the same in every world, but for the characters of times and ids. What
+stands in braces is an id (``World.ids``).
+"""
 
-CHANGING = ("state -v", "since", "profile list", "notify test", "doctor", "store prune --dry-run")
+CHANGING = (
+    *("state -v", "since", "profile list", "notify test", "doctor", "store prune --dry-run"),
+    *("receipt {title}", "uninstall --dry-run --checkpoints --state"),
+)
 """Commands that say what differs between machines or from day to day: versions, programs, paths."""
 
 SAME_WIDTH = (
@@ -62,6 +71,7 @@ SAME_WIDTH = (
     r"()\b((?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) 20\d\d)",
     r"()(\b(?:20\d\d-)?\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?)",  # days and times
     r"()\b(\d\d:\d\d(?::\d\d)?)",
+    r"(refs/torch/checkpoints/main/)(\d+)",
 )
 """What differs between runs: patterns whose second group is filled with zeros, one for each
 character, so that every line stays as wide as it was.
@@ -77,7 +87,8 @@ def made() -> Iterator[World]:
 @pytest.fixture(scope="module")
 def printed(made: World) -> dict[str, dict[str, str]]:
     """Return what each command prints, by width and colours."""
-    given = json.dumps([[*STABLE, *CHANGING], WIDTHS])
+    ids = made.ids()
+    given = json.dumps([[words.format(**ids) for words in (*STABLE, *CHANGING)], WIDTHS])
     command = [sys.executable, "-c", PROGRAM, given]
     text = on_terminal(command, made.environ, made.project, (80, 40), errors=True).decode()
     text = text.replace(str(made.place), "/tmp/torch".ljust(len(str(made.place)), "-"))
@@ -87,7 +98,8 @@ def printed(made: World) -> dict[str, dict[str, str]]:
             text = text.replace(f"  {commit[:length]}…", f"  {'0' * length}…")
     parts = re.split(r"^={9}\|(.+)\|(\d+)\|(\w+)\n", text, flags=re.MULTILINE)[1:]
     shown: dict[str, dict[str, str]] = {words: {} for words in (*STABLE, *CHANGING)}
-    for words, width, colours, text in zip(*(parts[n::4] for n in range(4)), strict=True):
+    for given, width, colours, text in zip(*(parts[n::4] for n in range(4)), strict=True):
+        words = next(words for words in shown if words.format(**ids) == given)
         shown[words][f"{width} columns{', colours' if colours == 'True' else ''}"] = text
     return shown
 
@@ -130,7 +142,37 @@ def test_what_is_printed_is_as_it_was_seen_last(
         assert bare(shown[f"{width} columns, colours"]) == shown[f"{width} columns"]
     if not KEEPS_DEAD:  # the pane of the agent that has ended is gone there, and is said to be
         return
-    snapshots.check("-".join(["torch", *words.replace("-", "").split()]), shown)
+    name = re.sub(r"[-{}]", "", words)
+    snapshots.check("-".join(["torch", *name.split()]), shown)
+
+
+ENDED = """
+import fcntl, struct, sys, termios
+from torch_cli.cli.common import Common
+from torch_cli.cli.teams.down import print_ended
+from torch_cli.teams.down import DownState, EndedMember
+from torch_cli.tmux.socket import Socket
+fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 40, int(sys.argv[1]), 0, 0))
+note = "note /home/anna/.local/state/torch/handoffs/cart-20261130-124208/note.md"
+tree = "the worktree /home/anna/shop-feature-cart was removed: all of it is merged"
+for one in (
+    EndedMember("cart", DownState.STOPPED, f"checkpoint c-00000000; {note}; {tree}"),
+    EndedMember("開発者", DownState.GONE, "no checkpoint: /home/anna/far is outside git"),
+    EndedMember("server", DownState.LEFT),
+):
+    print_ended(one, Common(Socket(), False, False, False))
+"""
+
+
+def test_what_down_prints_is_as_it_was_seen_last(tmp_path: Path) -> None:
+    shown = {}
+    for width in WIDTHS:
+        command = [sys.executable, "-c", ENDED, str(width)]
+        environ = {**os.environ, "HOME": "/home/anna", "PYTHONPATH": str(SOURCE)}
+        text = on_terminal(command, environ, tmp_path, (width, 40), errors=True).decode()
+        assert max(map(width_of, text.splitlines())) <= width
+        shown[f"{width} columns"] = text
+    snapshots.check("torch-down", shown)
 
 
 def test_these_are_all_commands_with_a_table() -> None:

@@ -164,6 +164,20 @@ class World:
         shown = [json.loads(line) for line in self.torch(["ps", "--json"]).splitlines()]
         return {one["name"]: one["state"] for one in shown}
 
+    def ids(self) -> dict[str, str]:
+        """Return ids of some of what is in it, by what each is."""
+        told = [json.loads(line) for line in self.torch(["inbox", "dev", "--json"]).splitlines()]
+        told += [json.loads(line) for line in self.torch(["inbox", "pm", "--json"]).splitlines()]
+        tasks = [json.loads(line) for line in self.torch(["task", "list", "--json"]).splitlines()]
+        kept = self.torch(["checkpoint", "list", "--json"]).splitlines()
+        return {
+            "title": next(one["id"] for one in told if one["body"] == TITLE),
+            "question": next(one["id"] for one in told if one["kind"] == "question"),
+            "answer": next(one["id"] for one in told if "All is well" in one["body"]),
+            "task": next(one["id"] for one in tasks if one["title"].startswith("Say in")),
+            "checkpoint": json.loads(kept[0])["id"],
+        }
+
     def commits(self) -> list[str]:
         """Return the ids of all commits that people have made."""
         places = [Repository(path) for path in (self.project, self.far)]

@@ -74,6 +74,15 @@ _DONE = {
 }
 """The words for verbs that would only repeat the kind."""
 
+_STOPPED = {
+    "asked": "it ended when asked",
+    "terminated": "it was terminated",
+    "killed": "it was killed",
+    "gone": "it had ended before",
+    "forgotten": "only its record was removed",
+}
+"""What is known of an agent that was stopped, by how it ended."""
+
 _BECAME = {
     "answered": "the program has recorded this choice",
     "overtaken": "somebody else's answer came first",
@@ -298,6 +307,18 @@ def _of_commit(event: Event, by: str, text: str) -> str:
     )
 
 
+def _of_checkpoint(event: Event, by: str, text: str) -> str:
+    """Return a checkpoint: what is made at times is made for an agent, not by it."""
+    by = by if event.detail.get("reason") == "manual" else by.replace(" by ", " for ", 1)
+    return _joined(f"made{by}", _said(event))
+
+
+def _of_stop(event: Event, by: str, text: str) -> str:
+    how, left = event.detail.get("how"), event.detail.get("leftovers")
+    also = f"with what it had left running ({left})" if left else ""
+    return _joined(f"stop{by}", _STOPPED.get(str(how), how), also)
+
+
 def _of_mute(event: Event, by: str, text: str) -> str:
     left = float(event.detail.get("until") or 0.0) - event.at
     return f"muted{by} for {duration(left)}" if left > 0 else f"unmuted{by}"
@@ -314,6 +335,8 @@ _WORDS_OF: Mapping[str, Callable[[Event, str, str], str]] = {
     RULE: _of_rule_used,
     "commit": _of_commit,
     "mute": _of_mute,
+    "checkpoint": _of_checkpoint,
+    "stop": _of_stop,
 }
 """What has words of its own, by its verb: given who did it, as ' by NAME' or '', and the beginning
 of the message that it is about."""

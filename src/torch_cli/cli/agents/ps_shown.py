@@ -63,7 +63,7 @@ def show(common: Common, look: TableForm, *, watch: bool = False) -> int:
         _explain(found.lines)
     for words in found.notes:
         note(f"torch: {words}", quiet=common.quiet)
-    if not found.lines:
+    if not found.lines and not found.strangers:
         words = nobody(common.socket)
         note(words, quiet=common.quiet or common.json)
     return found.status

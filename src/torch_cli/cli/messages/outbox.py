@@ -99,7 +99,7 @@ def show_command(common: Common, identity: str) -> int:
       torch outbox show m-4f2a09c1d1c8
       torch outbox show m-4f2a09c1d1c8 --json | jq -r .body
     """
-    from torch_cli.cli.present import print_fields, print_json, say
+    from torch_cli.cli.present import print_fields, print_json, printable, say
     from torch_cli.delivery.outbox import find_message
     from torch_cli.delivery.receipt import receipt_for_others
     from torch_cli.store import Store
@@ -111,14 +111,29 @@ def show_command(common: Common, identity: str) -> int:
     if common.json:
         print_json({**shown, "body": message.body})
         return receipt.exit_code
-    names = ("id", "target", "sender", "kind", "state", "reason", "created", "expires", "when")
-    print_fields({name: shown[name] for name in (*names, "priority")})
+    print_fields(
+        {
+            "message": message.id,
+            "to": shown["target"],
+            "from": shown["sender"],
+            "kind": shown["kind"],
+            "state": shown["state"],
+            "reason": shown["reason"],
+            "made": _day(message.created),
+            "expires": _day(message.deadline),
+            "typed when": shown["when"],
+            "priority": shown["priority"],
+        }
+    )
     say("")
-    from torch_cli.cli.present import printable
 
     for line in message.body.split("\n"):
         say(printable(line))
     return receipt.exit_code
+
+
+def _day(at: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(at)) if at is not None else ""
 
 
 @command.command("retry")

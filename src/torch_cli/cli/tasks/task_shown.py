@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch_cli.tasks.ranking import Choice
     from torch_cli.tasks.record import TaskRecord
 
+_HISTORY_COLUMNS = 21
+"""Columns before what was done, in a line of a task's history."""
+
 TASK_COLUMNS = (
     Column("task", 0, 0),
     Column("state", 0, 0, "state"),
@@ -127,10 +130,14 @@ def print_whole(
         say(printable(line))
     for line in task.evidence.get("output", ()):
         say(printable(f"  {line}"))
+    if history:
+        say("")
     for entry in history:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
-        words = f"{at}  {entry.verb}  {entry.actor or 'a person'}  {entry.words}"
-        say(printable(words.rstrip()))
+        did = f"{entry.verb} to {entry.holder}" if entry.verb == "assign" else entry.verb
+        words = "" if entry.words == task.title else entry.words
+        line = f"{at}  {entry.actor or 'a person'}: {did}  {words}"
+        say(printable(line.rstrip()), indent=_HISTORY_COLUMNS)
 
 
 def print_choice(choice: "Choice", given: bool, common: "Common", *, explain: bool) -> None:

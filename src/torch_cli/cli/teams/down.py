@@ -1,5 +1,7 @@
 """``torch down``."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from torch_cli.cli.common import Common
@@ -7,6 +9,13 @@ from torch_cli.cli.options import IN_PROJECT, common_options, seconds_option
 from torch_cli.cli.present import error_object, note, print_error, print_json, printable, say
 from torch_cli.cli.progress import StepPrinter
 from torch_cli.errors import DONE
+
+if TYPE_CHECKING:
+    from torch_cli.teams.down import EndedMember
+
+
+_MEANS = {"gone": "it had ended", "left": "not ended: it was there before the team"}
+"""What a state means, where its word alone does not say it."""
 
 
 @click.command("down")
@@ -34,7 +43,6 @@ def command(
       torch down
       torch down --only dev
     """
-    from torch_cli.cli.table import homely_words
     from torch_cli.store import Store
     from torch_cli.teams.down import down, team_path
     from torch_cli.teams.up import team_lock
@@ -55,19 +63,27 @@ def command(
         ):
             progress.over()
             any_ended = True
-            if common.json:
-                error = {"error": error_object(one.error)} if one.error else {}
-                facts = {"name": one.name, "state": one.state, "words": one.words or None}
-                print_json({"schema": "torch.down/1", **facts, **error})
-            else:
-                first, *more = homely_words(one.words).split("; ")
-                say(printable("  ".join(filter(None, [one.state, one.name, first]))))
-                for words in more:
-                    say(printable(f"  {words}"))
-                if one.error is not None:
-                    print_error(one.error, as_json=False)
+            print_ended(one, common)
             if one.error is not None:
                 status = status or one.error.exit_code
     if not any_ended and not common.json:
         note("  nothing of this team is running", quiet=common.quiet)
     return status
+
+
+def print_ended(one: "EndedMember", common: Common) -> None:
+    """Print what became of a member: with its name, and what else is known in rows below that."""
+    from torch_cli.cli.table import homely_words
+
+    if common.json:
+        error = {"error": error_object(one.error)} if one.error else {}
+        facts = {"name": one.name, "state": one.state, "words": one.words or None}
+        print_json({"schema": "torch.down/1", **facts, **error})
+        return
+    words = "; ".join(filter(None, [_MEANS.get(one.state, ""), homely_words(one.words)]))
+    first, *more = words.split("; ")
+    say(printable("  ".join(filter(None, [one.state, one.name, first]))))
+    for words in more:
+        say(printable(f"  {words}"))
+    if one.error is not None:
+        print_error(one.error, as_json=False)
