@@ -17,6 +17,7 @@ from torch_cli import paths, procs
 from torch_cli.lifecycle.resume import (
     arguments_for,
     check_alone,
+    check_not_unknown,
     chosen,
     earlier,
     own_id,
@@ -357,6 +358,13 @@ def test_none_is_started_in_a_conversation_that_may_be_open_where_nobody_knows(
     assert (done.code, done.json["error"]["code"]) == (4, "in-use"), done
     assert "agent 'dev' may have the conversation" in done.json["error"]["message"]
     assert store.agents.get("other") is None
+    store.database.write("UPDATE agents SET conversation = ?", "d" * 36)
+    done = torch(*words, "--resume", ONE, "--json")
+    assert (done.code, done.json["error"]["code"]) == (4, "in-use"), done
+    assert "by /clear for example" in done.json["error"]["message"]
+    told(store.agents.all()[0], "SessionStart", "d" * 36)
+    check_not_unknown(store, GEMINI, ONE, str(tmp_path), {"HOME": str(tmp_path)})
+    store.database.write("DELETE FROM hook_events")
     os.utime(path, (began - 60, began - 60))
     done = torch(*words, "--resume", ONE, "--json")
     assert done.code == 0, done

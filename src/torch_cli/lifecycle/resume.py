@@ -20,7 +20,7 @@ from torch_cli.programs.conversation import (
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.program import packaged_version
 from torch_cli.programs.setup import numbers
-from torch_cli.roster.conversation import follow
+from torch_cli.roster.conversation import changes_are_seen, follow
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 
@@ -119,21 +119,26 @@ def check_not_unknown(
 ) -> None:
     """Raise ``HeldError`` if an agent may have the conversation open and Torch cannot know that.
 
-    That is one of the same program in that ``directory`` whose own conversation is not known, if
-    something was said in this one since its program began.
+    That is one of the same program in that ``directory`` whose own conversation is not known, or
+    may have changed unseen, if something was said in this one since its program began.
     """
     kind, where = profile.answer.transcript, os.path.realpath(directory)
-    used = used_at(kind, conversation, environ)
-    for other in store.agents.all():
+    used, agents = used_at(kind, conversation, environ), store.agents.all()
+    is_anothers = any(one.conversation == conversation for one in agents)
+    for other in agents:
         program = procs.Process(other.program_pid, other.program_started)
         same = other.profile == profile.name and os.path.realpath(other.directory) == where
-        if not same or not procs.alive(program) or follow(store, other).conversation:
+        if not same or not procs.alive(program):
             continue
+        why = "Torch does not know which one it has"
+        if follow(store, other).conversation:
+            if is_anothers or changes_are_seen(store, other, profile):
+                continue
+            why = "Torch does not see if its program begins another one, by /clear for example"
         if used >= (procs.begun(program) or other.created):
             raise HeldError(
-                f"agent '{other.name}' may have the conversation {conversation} open: Torch does "
-                "not know which one it has, and this one was used since it was started; nothing "
-                "was started",
+                f"agent '{other.name}' may have the conversation {conversation} open: {why}, and "
+                "this one was used since it was started; nothing was started",
                 hint=f"End that one first: torch stop {other.name}. Or start it without --resume.",
                 code="in-use",
             )

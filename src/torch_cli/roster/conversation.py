@@ -56,6 +56,17 @@ def _reported(store: Store, agent: Agent, profile: Profile) -> str:
     return found
 
 
+def changes_are_seen(store: Store, agent: Agent, profile: Profile) -> bool:
+    """Return whether Torch hears of it if the program of ``agent`` begins another conversation.
+
+    One that was given the id of its conversation says no other, unless it has reported by a hook.
+    """
+    if not profile.launch.begin:
+        return True
+    names = [name for name, said in profile.hooks.events.items() if said == "started"]
+    return bool(store.hooks.named(agent.server, agent.pane, names, agent.created))
+
+
 def _spoken_in(store: Store, agent: Agent, profile: Profile) -> str:
     """Return the conversation that the last message was given to, as its hooks have reported.
 
