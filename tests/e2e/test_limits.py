@@ -1,7 +1,7 @@
 """What keeps the real programs from going on: a usage limit, an API that does not answer.
 
 Claude Code says such a limit, and waits for its end by itself, if it is logged in by a token. Codex
-names the moment if its API does. Gemini CLI asks a person what to do.
+names the moment if its API does. Gemini CLI asks a person what to do, and opencode waits by itself.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from e2e.codex import Codex
 from e2e.configurations import delegated
 from e2e.conftest import FULL, PATIENCE, MakeWorld, Setup, World
 from e2e.gemini import Gemini
+from e2e.opencode import OpenCode
 from e2e.program import Program
 from torch_cli.health.limits import GO_ON_WORDS
 from torch_cli.intervals import VARIABLE
@@ -209,6 +210,27 @@ def exhausted(delay: float) -> Behaviour:
     words = "You exceeded your current quota, please check your plan and billing details."
     error = StubMode.ERROR
     return Behaviour(error, delay=TURN_SECONDS, status=429, answer=words, given=given)
+
+
+@pytest.mark.parametrize("kit", [OpenCode], indirect=True)
+def test_a_program_that_waits_for_the_reset_by_itself_is_told_nothing(
+    make_world: MakeWorld,
+) -> None:
+    """opencode shows when it tries again, and does."""
+    world = make_world(Setup.SPAWNED)
+    assert world.start().code == 0, world.server.screens()
+    with daemon(world):
+        assert world.await_arrival(world.send("Hello.")), world.server.screens()
+        world.settle()
+        headers = {"retry-after": "25"}
+        limited = Behaviour(StubMode.ERROR, delay=TURN_SECONDS, status=429, headers=headers)
+        with world.stub.behaving(limited):
+            world.send("Do it.")
+            world.wait(lambda: world.state()["state"] == "retrying", "its wait")
+        held = world.send("And then this.", "--timeout", "0")
+        assert held.state == "held", held
+        assert world.await_arrival(held), world.server.screens()
+    assert not goes_on(world)
 
 
 @pytest.mark.parametrize("kit", [LoggedIn], indirect=True)
