@@ -26,6 +26,7 @@ from torch_cli.programs.attempts import (
     OVERDUE_SECONDS,
     attempt_in,
     sweep_logs,
+    unlogged,
     with_attempt,
 )
 from torch_cli.programs.loading import load_profile
@@ -174,3 +175,15 @@ def test_logs_do_not_grow_without_bound() -> None:
     sweep_logs(now)
     left = {one.stem: one.stat().st_size for one in folder.iterdir()}
     assert left == {"large": 0, "small": 10}
+
+
+def test_a_program_without_such_a_log_is_said_to_have_none(tmp_path: Path) -> None:
+    gemini, codex = load_profile("gemini", None), load_profile("codex", None)
+    for variables, seen in (({LOG_VARIABLE: str(tmp_path / "log")}, True), ({"A": "b"}, False)):
+        with subprocess.Popen(["/bin/sleep", "60"], env=variables) as program:
+            wait_until(lambda: procs.environment(program.pid), what="its variables")
+            said = unlogged(gemini, program.pid)
+            assert (said == "") is seen
+            assert seen or f"without {LOG_VARIABLE}. 'torch spawn' sets" in said
+            assert unlogged(codex, program.pid) == ""
+            program.kill()

@@ -205,7 +205,8 @@ def test_a_program_that_is_not_installed(torch: Torch, programs: Path) -> None:
         found = shutil.which(name)
         assert found
         (programs / Path(name).name).symlink_to(found)
-    assert finding(torch, "claude", env={"PATH": str(programs)})["level"] == "note"
+    missing = finding(torch, "programs", env={"PATH": str(programs)})
+    assert (missing["level"], "claude" in missing["message"]) == ("note", True)
     assert findings(torch, "claude chord", env={"PATH": str(programs)}) == []
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from torch_cli import duration, paths
 from torch_cli.doctor.finding import Finding, Level
 from torch_cli.doctor.logout import logout
-from torch_cli.doctor.programs import killed_proofs, own_profiles, programs
+from torch_cli.doctor.programs import killed_proofs, own_profiles, programs, unlogged_agents
 from torch_cli.doctor.scheduler import at_start, scheduler
 from torch_cli.doctor.snippet import in_tmux
 from torch_cli.errors import NotFoundError, TorchError
@@ -55,6 +55,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     if store.level is Level.OK:
         yield from _teams()
         yield from _outside_git()
+        yield from unlogged_agents()
     yield _python()
     yield _textual()
     yield _git()

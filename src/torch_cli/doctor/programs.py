@@ -38,6 +38,24 @@ def killed_proofs() -> Iterator[Finding]:
         yield Finding("proofs", Level.WARNING, words, advice)
 
 
+def unlogged_agents() -> Iterator[Finding]:
+    """Name the agents of whose attempts after an error of their API nothing can be seen."""
+    from torch_cli.procs import Process
+    from torch_cli.programs.attempts import LOG_VARIABLE, UNSEEN_ADVICE, unlogged
+    from torch_cli.store import Store
+
+    with Store(create=False) as store:
+        agents = [one for one in store.agents.all() if one.profile == "gemini"]
+    found = [
+        one.name
+        for one in agents
+        if unlogged(profile_named(one.profile), Process(one.program_pid, one.program_started))
+    ]
+    if found:
+        words = f"those of {', '.join(found)} are not seen: they run without {LOG_VARIABLE}"
+        yield Finding("retries", Level.NOTE, words, f"{UNSEEN_ADVICE}.")
+
+
 def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look for the program of every profile, and at its hooks and its submit chord.
 

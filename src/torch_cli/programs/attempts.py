@@ -20,6 +20,10 @@ from torch_cli.programs.trouble import MOST_CHARACTERS, code_in, kind_of, troubl
 
 LOG_VARIABLE = "GEMINI_DEBUG_LOG_FILE"
 
+UNSEEN = "Torch cannot see when it tries again after an error of its API"
+UNSEEN_ADVICE = "'torch spawn' sets it; if you start it yourself, set it to a file's absolute path"
+"""What a person should know of a program without such a log, and can do."""
+
 LOG_TAIL_BYTES = 1 << 15
 """The end of a log that is searched. An attempt writes about 2,000 bytes."""
 
@@ -120,6 +124,16 @@ def attempt_in(log: str, now: float) -> Trouble | None:
     said = duration.words(left) if last["wait"] else ""
     words = one_line(words, MOST_CHARACTERS)
     return Trouble(State.RETRYING, words, kind, code, number + 1, wait=said, source="record")
+
+
+def unlogged(profile: Profile, process: Process | int) -> str:
+    """Return a sentence for a person if the attempts of this program cannot be seen, else ''."""
+    known = procs.identify(process) if isinstance(process, int) else process
+    if profile.answer.transcript != "gemini" or known is None or _log_of(known):
+        return ""
+    if procs.environment(known.pid) is None:
+        return ""  # nobody knows
+    return f"{UNSEEN}: it runs without {LOG_VARIABLE}. {UNSEEN_ADVICE}"
 
 
 def sweep_logs(now: float) -> None:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from torch_cli.programs.attempts import unlogged
 from torch_cli.programs.beside import SUB_AGENT, beside_in, words_of
 from torch_cli.programs.classify import classify
 from torch_cli.programs.observe import Sight
@@ -38,7 +39,8 @@ class StateSource(NamedTuple):
 
     ``name`` is ``screen``, ``hook`` (the program's latest report through its hooks), ``sub-agent``
     (what its hooks say of those), ``record`` (the file in which the program keeps what it does),
-    ``report`` (``torch report``), ``process`` or ``history``. ``state`` is what it says, '' if it
+    ``log`` (its log of attempts, if it has none), ``report`` (``torch report``), ``process`` or
+    ``history``. ``state`` is what it says, '' if it
     says nothing of that. ``rule`` is the profile's rule or the name of the event, ``at`` when it
     was written (epoch seconds; for the screen, when it last changed), 0 if that is not known.
     ``decides`` says that the agent's state is taken from it.
@@ -83,6 +85,8 @@ def sources_of(
         does = State.WORKING if record.running else State.IDLE
         does = State.WAITING if record.asks else does
         sources.append(StateSource("record", str(does), record.evidence, "", record.at))
+    if unseen := unlogged(profile, program):
+        sources.append(StateSource("log", "", unseen))
     if (own := state.report) is not None:
         words = own.words or "its own report"
         words = f"{words} (too old to count)" if own.stale else words

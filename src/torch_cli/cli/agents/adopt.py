@@ -88,6 +88,8 @@ def _print(store: "Store", agent: "Agent", common: Common) -> list[str]:
     from torch_cli.checkpoint.coverage import outside_git
     from torch_cli.cli.present import print_json, printable, say
     from torch_cli.cli.schema import agent_object
+    from torch_cli.procs import Process
+    from torch_cli.programs.attempts import unlogged
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of, safety_for
     from torch_cli.watch.listing import list_agents
@@ -99,7 +101,9 @@ def _print(store: "Store", agent: "Agent", common: Common) -> list[str]:
     caution = caution_of(profile_named(agent.profile), agent.version)
     safety = safety_for(agent)
     protection = safety and f"protection: {safety.sentence}"
-    said = filter(None, [caution, protection, outside_git(agent.directory)])
+    program = Process(agent.program_pid, agent.program_started)
+    unseen = unlogged(profile_named(agent.profile), program)
+    said = filter(None, [caution, protection, unseen, outside_git(agent.directory)])
     return [printable(words) for words in said]
 
 

@@ -27,9 +27,9 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
     'retrying' is a working one that tries again after such an error, 'stalled' one of which the
     daemon has seen no sign of progress for a quarter of an hour or longer. A 'hibernated' one has
     no program until a message wakes it. -v adds what each source says (screen, hook, sub-agent,
-    record, report), how old that is, and which one decides; with --json as 'sources'. With --json,
-    'error' or 'retry' has the kind (rate-limited, overloaded, authentication, billing, network,
-    server, context, request, other), the HTTP status (code), and the words.
+    record, log, report), how old that is, and which one decides; with --json as 'sources'. With
+    --json, 'error' or 'retry' has the kind (rate-limited, overloaded, authentication, billing,
+    network, server, context, request, other), the HTTP status (code), and the words.
 
     Of an 'unknown' state it says why, and what to do ('advice' with --json). A dialog is shown with
     its text and the command that answers it. With --json, one object for each target. If Torch
