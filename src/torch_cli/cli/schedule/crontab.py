@@ -91,4 +91,4 @@ def _print(state: str, line: str, common: Common) -> None:
         return
     if line:
         say(line, exact=True)
-    note(f"  {state}", quiet=common.quiet)
+    note(f"  {'would be installed' if state == 'would be' else state}", quiet=common.quiet)
