@@ -426,6 +426,16 @@ def test_a_question_must_stand_and_what_is_unclear_for_longer(notices: Notices) 
     assert found.agents == ("three",), "it has stood for an hour"
 
 
+def test_an_end_is_told_as_soon_as_its_first_sign_has_stood(notices: Notices) -> None:
+    configure(f"{SOON.replace('0.01s', '1h')}")
+    now = time.time()
+    notices.take([change("one", State.EXITED, now - 3600), change("two", State.WORKING, now)])
+    notices.take([change("one", State.DEAD, now), change("two", State.DEAD, now)])
+    found = notices.tell(ALIVE, {})
+    assert found is not None
+    assert found.agents == ("one",), "its pane only says what its hook has said"
+
+
 def test_an_agent_is_told_of_by_the_name_that_it_has_now(notices: Notices) -> None:
     notices.take([change("one", State.WAITING)])
     found = notices.tell({"a-one": change("two", State.IDLE).agent}, {})

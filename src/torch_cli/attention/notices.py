@@ -25,7 +25,7 @@ from torch_cli.attention.notify_settings import NotifySettings, load_notify_sett
 from torch_cli.attention.told import SEVERITIES, TOLD, severest
 from torch_cli.errors import TorchError
 from torch_cli.programs.asked import Option
-from torch_cli.programs.state import State
+from torch_cli.programs.state import ENDED, State
 from torch_cli.programs.trouble import trouble_fields
 from torch_cli.roster.account import account_of
 from torch_cli.store.agents import Agent
@@ -107,7 +107,7 @@ class Notices:
         changed = {change.agent.identity for change in changes}
         self._programs.forget(changed.__contains__)
         for change in changes:
-            self._pending.pop(change.agent.identity, None)
+            before = self._pending.pop(change.agent.identity, None)
             told = TOLD.get(change.state.shown)
             if (
                 self._refused.is_known(change)
@@ -119,8 +119,10 @@ class Notices:
                 dwell = settings.dwell * (
                     UNKNOWN_STANDS_TIMES if change.state.state is State.UNKNOWN else 1
                 )
-                left = min(dwell, max(0.0, change.since + dwell - now))
-                self._pending[change.agent.identity] = _Pending(change, time.monotonic() + left)
+                at = time.monotonic() + min(dwell, max(0.0, change.since + dwell - now))
+                if before is not None and _is_same_end(before.change, change):
+                    at = min(at, before.at)
+                self._pending[change.agent.identity] = _Pending(change, at)
 
     def tell(
         self,
@@ -233,6 +235,11 @@ class Notices:
             return NotifySettings()
         self._wrong = ""
         return found
+
+
+def _is_same_end(before: Change, after: Change) -> bool:
+    """Return whether both say that a program has ended: first its hook tells, and then its pane."""
+    return before.state.state in ENDED and after.state.state in ENDED
 
 
 def _rank(severity: str) -> int:
