@@ -1,6 +1,7 @@
 """The real Gemini CLI, opencode, Kilo and Qwen Code continue their conversations."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -160,3 +161,23 @@ def test_a_conversation_that_another_start_has_taken_is_not_continued(world: Wor
     refused = world.torch("restart", one, "--json")
     assert refused.json["error"]["code"] == "no-consent", refused
     assert "has deleted its beginning" in refused.json["error"]["message"]
+
+
+@pytest.mark.parametrize("kit", [RememberedGemini, RememberedQwen], indirect=True)
+def test_none_is_started_in_a_conversation_that_began_unseen(world: World) -> None:
+    """After ``/clear`` Torch knows the one before, and the last of the directory is another."""
+    say(world, BODIES, "Hello.")
+    known = conversation(world)
+    world.paste("/clear")
+    world.wait(lambda: "/clear" in (world.view().box or ""), "the command in the box")
+    time.sleep(world.kit.unhurried)
+    world.keys("Enter")
+    world.wait(lambda: "Hello." not in world.server.screen(world.pane), "an empty screen")
+    world.settle()
+    first = tag()
+    assert "Hello." not in say(world, BODIES, f"Remember {first}.")
+    assert conversation(world) == known
+    where = ("--profile", world.kit.name, "--dir", str(world.home.work), "--session", "e2e")
+    refused = world.torch("spawn", "third", *where, "--resume", "last", "--json")
+    assert refused.json["error"]["code"] == "in-use", refused
+    assert "/clear" in refused.json["error"]["message"]
