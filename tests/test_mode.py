@@ -1,11 +1,12 @@
 """``torch mode``: what the screen shows, and keys that are proven by it."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, accept_profiles
+from conftest import TmuxServer, Torch, accept_profiles, wait_until
 from torch_cli.programs.loading import STOCK
 
 
@@ -101,6 +102,21 @@ def test_it_waits_for_the_end_of_the_work(demo: DemoAgent) -> None:
     (answer,) = demo.events("answer")
     (key,) = [event for event in demo.events("typed") if event.get("key") == "mode"]
     assert answer["t"] < key["t"]
+
+
+def test_it_waits_while_something_else_stands_where_the_mode_is_shown(demo: DemoAgent) -> None:
+    """After Ctrl-C the footer says how to leave, and no mode, until another key or some seconds."""
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "C-c")
+    demo.tmux.wait_for_text(demo.pane, "Press Ctrl-C again to exit")
+    said = wait_until(
+        lambda: demo.torch("mode", "demo", "plan", "--timeout", "0").err, what="a word"
+    )
+    assert "shows no mode" in said
+    clear = threading.Timer(2, demo.tmux.cmd, ["send-keys", "-t", demo.pane.id, "C-u"])
+    clear.start()
+    done = demo.torch("mode", "demo", "plan", "--timeout", "60")
+    clear.join()
+    assert done.out == "plan  (was manual)\n", f"{done}\n{demo.screen()}"
 
 
 def test_a_profile_without_modes_is_told(tmux: TmuxServer, torch: Torch) -> None:

@@ -61,10 +61,10 @@ def set_mode(
 ) -> ModeOf:
     """Switch the program of ``target`` to the mode ``wanted`` and return the result.
 
-    The program must be idle with an empty box. Torch waits for that for ``timeout`` seconds. Raises
-    ``RefusedError`` for a mode that the profile does not know, or that the program did not show in
-    a whole round; the program is then in its earlier mode. ``HeldError`` and ``TimedOutError`` say
-    which mode it is in then.
+    The program must be idle with an empty box, and show its mode. Torch waits for that for
+    ``timeout`` seconds. Raises ``RefusedError`` for a mode that the profile does not know, or that
+    the program did not show in a whole round; the program is then in its earlier mode.
+    ``HeldError`` and ``TimedOutError`` say which mode it is in then.
     """
     found = find(store, socket, target)
     check_permitted(store, found.agent, "no key was pressed")
@@ -125,14 +125,17 @@ class _Switch:
         return here.keys or there.keys or self.profile.modes.cycle
 
     def _await_open(self, deadline: float) -> Sight:
-        """Return a sight of the idle program with an empty box."""
+        """Return a sight of the idle program with an empty box and its mode.
+
+        What else stands where the mode is shown, such as how to leave, goes after a few seconds.
+        """
         while True:
             heard = self._heard()
             sight = _look(self.client, self.store, self.found, self.profile)
-            reason = _obstacle(sight)
-            if not reason:
+            reason, late = _obstacle(sight), time.monotonic() >= deadline
+            if not reason and (sight.state.mode or late):
                 return sight
-            if sight.state.state is State.WAITING or time.monotonic() >= deadline:
+            if reason and (late or sight.state.state is State.WAITING):
                 raise HeldError(f"'{self.target}' {reason}; no key was pressed", code="busy")
             self._wait(heard, _MODE_POLL_SECONDS)
 
