@@ -16,6 +16,7 @@ CLAUDE = load_profile("claude", None)
 DEMO = load_profile("demo", None)
 KILO = load_profile("kilo", None)
 QWEN = load_profile("qwen", None)
+PI = load_profile("pi", None)
 SHELL = load_profile("shell", None)
 CODEX = load_profile("codex", None)
 PROMPT = "❯\u00a0"
@@ -269,3 +270,31 @@ def test_ghost_text_may_be_known_by_its_words() -> None:
     profile = CODEX._replace(box=CODEX.box._replace(ghost=re.compile("^Ask me$")))
     assert found(footed("› Ask me"), profile) == Box(4, 4, ("› Ask me",), "", "Ask me")
     assert not found(footed("› Ask me not"), profile).empty
+
+
+@pytest.mark.parametrize("cursor", [(0, 2), (0, 3), (0, 4), (0, 5), (WIDTH, 3)])
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_box_without_a_prompt_is_one_only_with_the_cursor_in_it(
+    cursor: tuple[int, int], shown: bool
+) -> None:
+    rows = screen("", "", RULE, "", RULE, "0.0%/128k (auto)", cursor=cursor)
+    found = find_box(rows._replace(cursor_visible=shown), PI)
+    assert (found is not None) == (shown and cursor == (0, 3))
+
+
+def test_a_field_above_the_row_about_its_keys_is_a_menu() -> None:
+    keys = " enter submit  escape/ctrl+c cancel"
+    above = screen(RULE, " Your name", "> ", keys, RULE, "0.0%/128k", cursor=(2, 2))
+    assert find_box(above, PI) is None
+    pasted = screen(RULE, "Your name", "> ", keys, RULE, "0.0%/128k", cursor=(len(keys), 3))
+    assert found(pasted, PI).text.endswith("cancel")
+
+
+def test_only_a_whole_row_is_a_rule_of_a_box_without_a_prompt() -> None:
+    """pi keeps the last column free in its box, so no text can look like a rule."""
+    inside = f"── x {'─' * (WIDTH - 6)}"
+    shown = screen(RULE, inside, "more", RULE, "0.0%/128k", cursor=(4, 2))
+    assert found(shown, PI).rows == (inside, "more")
+    working = f"── ⠋ Working {'─' * 9} ↑ 3 more {'─' * 8}"
+    scrolled = found(screen(working, "more", RULE, "0.0%/128k", cursor=(4, 1)), PI)
+    assert scrolled.scrolled

@@ -197,6 +197,22 @@ def test_a_key_waits_for_the_cursor(tmux: TmuxServer, recorder: Recorder) -> Non
         assert moved == GateOutcome(False, "changed")
 
 
+def test_a_key_waits_for_a_cursor_that_shows(tmux: TmuxServer, recorder: Recorder) -> None:
+    recorder.show("one", "two\x1b[?25l")
+    tmux.wait_until(lambda: not cursor_shows(tmux, recorder), "a hidden cursor")
+    shown = gate.cursor_at((3, 1), shown=True)
+    with tmux.client() as client:
+        assert gate.press(client, recorder.pane, ["x"], shown) == GateOutcome(False, "changed")
+        recorder.show("one", "two\x1b[?25h")
+        tmux.wait_until(lambda: cursor_shows(tmux, recorder), "a cursor")
+        assert gate.press(client, recorder.pane, ["x"], shown).done
+
+
+def cursor_shows(tmux: TmuxServer, recorder: Recorder) -> bool:
+    words = ["display-message", "-p", "-t", recorder.pane.id]
+    return tmux.cmd(*words, "#{cursor_x} #{cursor_flag}") == "3 1"
+
+
 def test_text_in_a_row_is_never_run_and_still_matches(tmux: TmuxServer, recorder: Recorder) -> None:
     trap = tmux.directory / "trap"  # short enough for one row
     evil = [f"#(touch {trap})", "#{pane_id}", "},{ kill-server }", ",", "[", "\\", "^$", "; #(id)"]

@@ -228,6 +228,15 @@ def test_a_placeholder_is_ours_by_its_lines_whatever_the_panes_height(
     assert not is_ours(shown(f"{placeholder} b"), typed, Baseline(chip=7), CLAUDE, pasted=True)
 
 
+@pytest.mark.parametrize("text", ["\N{ROCKET}" * 501, "x" + "\tx" * 201])
+def test_a_placeholder_is_ours_though_the_program_counts_more_characters(text: str) -> None:
+    """pi counts as JavaScript does, and a tab as the four spaces that become of it."""
+    profile = load_profile("pi", None)
+    box = Box(0, 0, ("[paste #1 1002 chars]",), "[paste #1 1002 chars]", "", (1,))
+    assert is_ours(box, text, Baseline(), profile, pasted=True)
+    assert not is_ours(box, text[:100], Baseline(), profile, pasted=True)
+
+
 def test_a_placeholder_without_a_number_is_ours_only_to_who_pasted_it() -> None:
     box = Box(0, 0, ("┃ [Pasted ~3 lines]",), "[Pasted ~3 lines]", placeholders=(3,))
     assert is_ours(box, "a\nb\nc", Baseline(), OPENCODE, pasted=True)

@@ -24,6 +24,7 @@ from torch_cli.programs.transcript import (
     gemini,
     kilo,
     opencode,
+    pi,
     qwen,
     turn_of,
 )
@@ -36,12 +37,14 @@ OPENERS: dict[str, Callable[[Origin], Transcript]] = {
     "gemini": gemini.open_transcript,
     "kilo": kilo.open_transcript,
     "opencode": opencode.open_transcript,
+    "pi": pi.open_transcript,
     "qwen": qwen.open_transcript,
 }
 CONVERSATIONS: dict[str, Callable[[Callable[[str], bool]], Conversation]] = {
     "claude": claude.Session,
     "codex": codex.Rollout,
     "gemini": gemini.Chat,
+    "pi": pi.Entries,
     "qwen": qwen.Recording,
 }
 ASKED = "what is 2 + 2?\nsay it"
@@ -83,6 +86,7 @@ class Writer:
             "gemini": self.root / ".gemini/tmp/work/chats" / f"session-{session}.jsonl",
             "kilo": self.root / ".local/share/kilo/kilo.db",
             "opencode": self.root / ".local/share/opencode/opencode.db",
+            "pi": self.root / ".pi/agent/sessions/--work--" / f"{session}.jsonl",
             "qwen": self.root / ".qwen/projects/-work/chats" / f"{session}.jsonl",
             "aider": self.work / ".aider.chat.history.md",
         }[self.kind]
@@ -168,6 +172,19 @@ class Writer:
             part = json.dumps({"type": "text", "text": asked or said})
             store.execute("INSERT INTO part VALUES (?, ?, ?)", (f"p{identity}", identity, part))
         store.close()
+
+    def _pi(
+        self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
+    ) -> None:
+        content: list[dict[str, Any]] = [{"type": "text", "text": asked or said}]
+        content += [{"type": "toolCall", "name": "bash", "arguments": {}}] if tool else []
+        message: dict[str, Any] = {"role": "user" if asked is not None else "assistant"}
+        message["content"] = content
+        if asked is None:
+            message["stopReason"] = "toolUse" if tool else "stop"
+        self.append(
+            self.path(session), {"type": "message", "timestamp": stamp(at), "message": message}
+        )
 
     _kilo = _opencode  # its database has the same form
 
@@ -342,6 +359,7 @@ def test_a_line_that_is_half_written_is_read_when_it_is_whole(kind: str, tmp_pat
         ("claude", "CLAUDE_CONFIG_DIR", ".claude"),
         ("kilo", "XDG_DATA_HOME", ".local/share"),
         ("opencode", "XDG_DATA_HOME", ".local/share"),
+        ("pi", "PI_CODING_AGENT_DIR", ".pi/agent"),
         ("qwen", "QWEN_HOME", ".qwen"),
     ],
 )

@@ -52,7 +52,7 @@ def test_the_list_says_which_are_unverified_and_what_is_missing(own: Path, torch
     rows = [line.split() for line in torch("profile", "list").out.splitlines()]
     assert {row[0] for row in rows if "no" in row} == {
         *("antigravity", "cline", "copilot", "crush", "cursor", "droid", "kilo", "mine", "other"),
-        *("pi", "python", "vibe"),
+        *("python", "vibe"),
     }
     said = {one["name"]: one for one in torch("profile", "list", "--json").json["profiles"]}
     assert (said["mine"]["verified"], said["mine"]["unproven"]) == ([], [MISSING])

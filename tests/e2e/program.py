@@ -4,11 +4,12 @@ Nothing here uses Torch: what the tests look at must not come from what they tes
 """
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,26 +124,28 @@ class Program(ABC):
 
 
 def install_from_npm(
-    package: str, version: str, name: str, program: str, *, cache: Path = CACHE
+    package: str, version: str, name: str, program: str, *, beside: Sequence[str] = ()
 ) -> Path:
     """Return the path of ``program`` in an npm package, installed unless it is there already.
 
+    ``beside`` are packages that are installed with it; their programs come first for it.
     Raises ``NotInstalledError``; a half-finished installation is never left in its place.
     """
-    home = cache / f"{name}-{version}"
+    home = CACHE / f"{name}-{version}"
     path = home / "node_modules" / program
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{name}-{version}.lock").open("w") as lock:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}-{version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            _download(f"{package}@{version}", home)
+            _download([f"{package}@{version}", *beside], home)
         _check(path, version)
     return path
 
 
-def _download(package: str, home: Path) -> None:
-    """Install an npm package into ``home``, whole or not at all."""
+def _download(packages: Sequence[str], home: Path) -> None:
+    """Install npm packages into ``home``, whole or not at all."""
     npm = shutil.which("npm")
+    package = packages[0]
     if npm is None:
         raise NotInstalledError(
             f"{package} cannot be installed: there is no npm. Install Node.js, or put the program "
@@ -153,7 +156,7 @@ def _download(package: str, home: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     words = [npm, "install", "--prefix", str(unfinished), "--ignore-scripts", "--no-audit"]
-    words += ["--no-fund", "--no-package-lock", "--loglevel=error", package]
+    words += ["--no-fund", "--no-package-lock", "--loglevel=error", *packages]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=INSTALL_TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -169,7 +172,8 @@ def _download(package: str, home: Path) -> None:
 
 def _check(program: Path, version: str) -> None:
     """Raise ``NotInstalledError`` unless the program runs and is of this version."""
-    environment = {"HOME": "/", "PATH": f"{Path(shutil.which('node') or '/usr/bin/node').parent}"}
+    node = Path(shutil.which("node") or "/usr/bin/node").parent
+    environment = {"HOME": "/", "PATH": f"{program.parent}{os.pathsep}{node}"}
     try:
         done = subprocess.run(
             [program, "--version"],

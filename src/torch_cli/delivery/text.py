@@ -106,10 +106,15 @@ def may_show_as_placeholder(typed: str, profile: Profile) -> bool:
     """Return whether the program may show a paste of ``typed`` as a placeholder in some pane.
 
     In a low pane Claude Code does that for fewer lines: usually for more than two newlines, in 11
-    rows for more than one, in 10 or fewer rows for any.
+    rows for more than one, in 10 or fewer rows for any. A program may count a character beyond
+    U+FFFF as two, and a tab as spaces.
     """
-    many = profile.paste.placeholder_lines and "\n" in typed
-    return bool(many) or shows_as_placeholder(typed, profile)
+    paste = profile.paste
+    many = paste.placeholder_lines and "\n" in typed
+    most = len(typed.encode("utf-16-le", "surrogatepass")) // 2
+    most += typed.count("\t") * max(profile.normalise.tab - 1, 0)
+    long = paste.placeholder_chars and most >= paste.placeholder_chars
+    return bool(many or long) or shows_as_placeholder(typed, profile)
 
 
 def skeletons(shown: str, typed: str) -> tuple[str, str]:

@@ -101,6 +101,8 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
     if rules is None:
         return None
     top, bottom, scrolled = rules
+    if not spec.prompt and not _holds_cursor(screen, top, bottom, spec):
+        return None
     rows = screen.rows[top + 1 : bottom]
     first = rows[0].text
     prompt = _prompt_of(first, spec)
@@ -109,10 +111,24 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
     if not all(_begins(row.text, spec.continuation) for row in rows[1:]):
         return None
     cells = [_cells(rows[0])[len(prompt if prompt is not None else spec.continuation) :]]
-    hidden = prompt is None or 0 < spec.tallest <= len(rows)
+    hidden = prompt is None or (scrolled and not prompt) or 0 < spec.tallest <= len(rows)
     box = _box_of(top + 1, rows, cells, prompt, spec, scrolled=hidden)
     pads = len(rows) <= spec.least
     return box._replace(text=box.text.rstrip("\n")) if pads else box
+
+
+def _holds_cursor(screen: Screen, top: int, bottom: int, spec: BoxSpec) -> bool:
+    """Whether the cursor shows between two rules as it does in a box without a prompt.
+
+    A menu between the same rules hides it, or has it in a field above the row about its keys.
+    """
+    line = screen.cursor[1]
+    filled = [at for at in range(top + 1, bottom) if screen.rows[at].text.strip()]
+    if not (_placed(screen) and top < line < bottom):
+        return False
+    if spec.dialog_end is None or not filled or line >= filled[-1]:
+        return True
+    return spec.dialog_end.search(screen.rows[filled[-1]].text) is None
 
 
 def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
@@ -268,13 +284,16 @@ def _labelled_rule(text: str, width: int, spec: BoxSpec) -> bool:
     It goes from edge to edge, with the rule at both ends. Wide characters in the word make it a few
     characters shorter than the screen.
     """
-    rule = spec.rule
+    rule, mark = spec.rule, re.escape(spec.rule)
+    if not spec.prompt:
+        # Nothing but its width tells it from text. It may say what it works at, and what scrolled.
+        wide = sum(map(cells_of, text)) == width
+        return wide and re.fullmatch(f"(?:{mark}+ [^{mark}]+ ){{1,2}}{mark}+", text) is not None
     return (
         text.startswith(rule)
         and text.endswith(rule)
         and width // 2 < len(text) <= width
-        and re.fullmatch(f"{re.escape(rule)}+ [^{re.escape(rule)}]+ {re.escape(rule)}+", text)
-        is not None
+        and re.fullmatch(f"{mark}+ [^{mark}]+ {mark}+", text) is not None
     )
 
 

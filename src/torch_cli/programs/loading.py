@@ -233,8 +233,9 @@ def _check_launch(launch: Launch, reader: TableReader) -> None:
 
 
 def _check_box(box: BoxSpec, reader: TableReader) -> None:
-    if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
-        reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
+    if box.kind == "ruled" and (len(box.rule) != 1 or not (box.prompt or box.cursor_real)):
+        said = "(one character) and box.prompt or a real cursor must be given for a ruled box"
+        reader.refuse("box.rule", said)
     if not quote.is_literal(box.mark):
         reader.refuse("box.prompt", "contains a character with a meaning in tmux's patterns")
     if box.kind == "footed" and not (box.prompt and box.footer):

@@ -22,7 +22,7 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("troubles", "state"): ("error", "retrying"),
     ("modes.known", "where"): ("footer", "above"),
     ("answer", "transcript"): (
-        *("aider", "claude", "codex", "gemini", "kilo", "opencode", "qwen"),
+        *("aider", "claude", "codex", "gemini", "kilo", "opencode", "pi", "qwen"),
         "",
     ),
     ("hooks", "kind"): ("claude", "plugin", ""),

@@ -17,16 +17,20 @@ def box_stands(sight: Sight, profile: Profile) -> list[str]:
     """Return the gate's conditions: the box of ``sight`` is there with the same rows.
 
     If the program really moves the cursor, the cursor must be where it was, too, because an echo or
-    a row of a menu may look like the box.
+    a row of a menu may look like the box. A box without a prompt is told by the cursor alone, which
+    must show, too.
     """
     box, spec = sight.state.box, profile.box
     assert box is not None
     rows = list(dict.fromkeys((box.rows[0], box.rows[-1])))
-    if spec.kind == "ruled" and not rows[0].startswith(spec.mark):
+    bare = spec.kind == "ruled" and not spec.prompt
+    if spec.kind == "ruled" and (box.scrolled if bare else not rows[0].startswith(spec.mark)):
         # A box lower than its text hides its prompt. The rule above it counts hidden rows.
         rows.insert(0, sight.screen.rows[box.first - 1].text)
     conditions = gate.rows_stand(rows, prompt=spec.mark)
-    return conditions + (gate.cursor_at(sight.screen.cursor) if spec.cursor_real else [])
+    if not spec.cursor_real:
+        return conditions
+    return conditions + gate.cursor_at(sight.screen.cursor, shown=bare)
 
 
 def dialog_stands(sight: Sight) -> list[str]:

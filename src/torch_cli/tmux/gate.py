@@ -73,9 +73,10 @@ def rows_absent(patterns: Sequence[str]) -> list[str]:
     return ["#{?#{C/r:%s},0,1}" % pattern for pattern in patterns]
 
 
-def cursor_at(position: tuple[int, int]) -> list[str]:
-    """Return the condition that the cursor is at (column, row), from 0."""
-    return ["#{==:#{cursor_x}.#{cursor_y},%d.%d}" % position]
+def cursor_at(position: tuple[int, int], *, shown: bool = False) -> list[str]:
+    """Return the condition that the cursor is at (column, row), from 0; with ``shown``, visible."""
+    there = "#{==:#{cursor_x}.#{cursor_y},%d.%d}" % position
+    return [there, "#{==:#{cursor_flag},1}"] if shown else [there]
 
 
 def paste(

@@ -54,7 +54,7 @@ class Transcript(Protocol):
         """Return the newest turn of each transcript that began with one of our messages."""
 
 
-TRANSCRIPT_KINDS = ("aider", "claude", "codex", "gemini", "kilo", "opencode", "qwen")
+TRANSCRIPT_KINDS = ("aider", "claude", "codex", "gemini", "kilo", "opencode", "pi", "qwen")
 """The known kinds, each a module of this package."""
 
 REFUSALS = ("claude",)
