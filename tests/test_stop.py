@@ -112,7 +112,7 @@ def test_nothing_is_typed_behind_the_keys_of_a_person(
         tmux.cmd("send-keys", "-t", pane.id, "-l", "my own draft")
         return stands
 
-    monkeypatch.setattr("torch_cli.lifecycle.stop.box_stands", late)
+    monkeypatch.setattr("torch_cli.lifecycle.asking.box_stands", late)
     found = find(store, tmux.socket, "slow")
     try:
         asked, ended = end_idle(store, found, agent, lambda: None, lambda: None)
