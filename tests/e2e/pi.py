@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -36,7 +37,14 @@ class Pi(Program):
             raise NotInstalledError(f"there is no Node.js package for {sys.platform}")
         node = f"node-{system}-{machine}"
         package, beside = "@earendil-works/pi-coding-agent", [f"{node}@{NODE}"]
-        return install_from_npm(package, self.version, "pi", ".bin/pi", beside=beside)
+        installed = install_from_npm(package, self.version, "pi", ".bin/pi", beside=beside)
+        # tmux gives a window the PATH of who opens it, and there another Node.js may come first.
+        program = installed.parents[2] / "bin" / "pi"
+        program.parent.mkdir(exist_ok=True)
+        words = [installed.with_name("node"), installed]
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+        program.chmod(0o755)
+        return program
 
     def make_home(self, root: Path, **options: bool) -> Home:
         return make_home(root, **options)

@@ -107,8 +107,18 @@ class TestPi(Alike):
             assert agent.arrivals(sent) == 0
             tally.exact += 1
 
-    test_the_proof_on_a_users_machine_finds_nothing_to_say = None  # type: ignore[assignment]
-    """``torch profile verify`` does not know pi yet."""
+    def test_a_question_is_answered_by_its_option_and_no_other_is(self, agent: World) -> None:
+        """Torch chooses none: what an extension shows above its options looks like them."""
+        self.open_dialog(agent)
+        seen = agent.state()["dialog"]["hash"]
+        for said in agent.kit.consent:
+            done = agent.torch("answer", agent.name, said, "--hash", seen, "--json")
+            assert done.code != 0, done
+            assert agent.view().asks
+        assert_nothing_ran(agent)
+
+    test_an_answer_falls_to_no_dialog_that_took_the_place_of_the_one_meant = None  # type: ignore[assignment]
+    """It does not apply: none is chosen (see above)."""
 
     @pytest.mark.parametrize("kind", CONTENTS)
     def test_what_would_open_a_menu_arrives_as_text(

@@ -17,7 +17,7 @@ from torch_cli.programs.profile import BUILT_IN, Profile
 
 PROOF_SCHEMA = "torch.verified/1"
 
-VERIFIABLE = ("aider", "claude", "codex", "demo", "gemini", "kilo", "opencode", "qwen")
+VERIFIABLE = ("aider", "claude", "codex", "demo", "gemini", "kilo", "opencode", "pi", "qwen")
 """The stock profiles that can be verified."""
 
 _VERSION = re.compile(r"\w[\w.+-]{0,63}")

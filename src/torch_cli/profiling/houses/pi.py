@@ -27,12 +27,17 @@ ASKS_FIRST = """export default function (pi) {
 def make_home(root: Path, *, asking: bool = True) -> Home:
     """Make a home in which the program starts without a question, and asks before commands."""
     home = Home.at(root)
+    furnish(home, asking=asking)
+    return home
+
+
+def furnish(home: Home, *, asking: bool = True) -> None:
+    """Write the settings of a home. ``asking``: an extension asks before each command."""
     folder = home.path / ".pi" / "agent"
     (folder / "extensions").mkdir(parents=True)
     (folder / "settings.json").write_text(json.dumps(SETTINGS))
     if asking:
         (folder / "extensions" / "asking.ts").write_text(ASKS_FIRST)
-    return home
 
 
 def environment(home: Home, url: str) -> dict[str, str]:

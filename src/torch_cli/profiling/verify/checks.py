@@ -159,11 +159,12 @@ def check_states(stage: Stage, size: tuple[int, int]) -> None:
     stage.resize(*size)
     try:
         stage.settle()
-        stage.subject.prepare(stage, "permission")
+        kind = stage.subject.dialogs[0]
+        stage.subject.prepare(stage, kind)
         stage.subject.work(stage)
         stage.wait(lambda sight: sight.state.state is State.WORKING, f"work was not seen {where}")
-        stage.subject.open(stage, "permission")
-        check_read(stage, "permission", where)
+        stage.subject.open(stage, kind)
+        check_read(stage, kind, where)
     except Failed as failed:
         words = failed.sentence if where in failed.sentence else f"{failed.sentence}, {where}"
         raise Failed(words, failed.screen) from None

@@ -6,6 +6,7 @@ from torch_cli.profiling.verify.codex import Codex
 from torch_cli.profiling.verify.gemini import GeminiCLI
 from torch_cli.profiling.verify.kilo import Kilo
 from torch_cli.profiling.verify.opencode import OpenCode
+from torch_cli.profiling.verify.pi import Pi
 from torch_cli.profiling.verify.qwen import QwenCode
 from torch_cli.profiling.verify.subject import Signalled, Subject
 
@@ -17,5 +18,6 @@ SUBJECTS: dict[str, type[Subject]] = {
     "gemini": GeminiCLI,
     "kilo": Kilo,
     "opencode": OpenCode,
+    "pi": Pi,
     "qwen": QwenCode,
 }
