@@ -1,5 +1,6 @@
 """``torch restart``: the same agent in a new program, and what becomes of what was on its way."""
 
+import itertools
 import json
 import os
 import sqlite3
@@ -22,6 +23,7 @@ from torch_cli.lifecycle.notice import restart_notice, take_out_earlier
 from torch_cli.lifecycle.restart import in_its_conversation, plan_restart, restart
 from torch_cli.lifecycle.resume import arguments_for, chosen, earlier, without_said
 from torch_cli.lifecycle.spawn import SpawnOrder
+from torch_cli.lifecycle.survivors import survivors
 from torch_cli.programs.conversation import latest_in, transcript_of
 from torch_cli.programs.loading import load_profile
 from torch_cli.roster.actor import Actor
@@ -96,6 +98,20 @@ def test_what_does_not_end_is_not_forced_to(tmux: TmuxServer, torch: Torch, tmp_
     assert procs.alive(procs.Process(before.program_pid, before.program_started))
     assert child is not None
     assert procs.alive(child)
+
+
+def test_a_program_is_not_what_an_earlier_one_has_left(
+    demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a process began is known to some microseconds only, and differs from look to look."""
+    begun, looks = procs.begun, itertools.count()
+
+    def seems_earlier(process: procs.Process) -> float | None:
+        at = begun(process)
+        return None if at is None else at - next(looks) / 1000
+
+    monkeypatch.setattr(procs, "begun", seems_earlier)
+    assert survivors(agent_now()) == ()
 
 
 def test_a_command_that_outlives_its_program_is_told_and_not_ended(

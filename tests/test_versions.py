@@ -31,7 +31,7 @@ def test_a_row_says_what_failed_and_what_was_not_tried_is_named() -> None:
     assert "Published, and not tried yet: 0.10.0." in page
 
 
-@pytest.mark.parametrize(("program", "verdict"), [("aider", "failed"), ("pi", "open")])
+@pytest.mark.parametrize(("program", "verdict"), [("aider", "failed"), ("crush", "open")])
 def test_only_what_the_program_does_fails_its_version(
     program: str, verdict: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 
 _LINUX = sys.platform.startswith("linux")
 
+_CLOCKS_APART = 0.0005
+_CLOCK_READINGS = 20
+"""Two clocks are read as one moment if that took at most so many seconds, after so many tries."""
+
 _PS_SECONDS = 5.0
 """Seconds that ``ps`` may take (macOS); a guess, it answers in milliseconds."""
 
@@ -62,9 +66,12 @@ def begun(process: Process) -> float | None:
     import time
 
     # Not /proc/uptime: it is cut to 10 ms, so a process would seem to have begun later. An
-    # interruption between the two clocks makes it seem earlier.
-    now = time.time()
-    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    # interruption between the two clocks would make it seem earlier, so they are read again.
+    for _ in range(_CLOCK_READINGS):
+        first, now = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
+        up = time.clock_gettime(time.CLOCK_BOOTTIME)
+        if up - first < _CLOCKS_APART:
+            break
     return now - up + int(process.started) / os.sysconf("SC_CLK_TCK")
 
 

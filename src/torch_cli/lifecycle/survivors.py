@@ -33,18 +33,21 @@ def survivors(agent: Agent) -> tuple[Survivor, ...]:
     is not found, nor one of another user. Parents come first.
     """
     home = state_dir() if is_chosen() else ""
-    before = procs.begun(procs.Process(agent.program_pid, agent.program_started))
+    program = procs.Process(agent.program_pid, agent.program_started)
+    before, its_own = procs.begun(program), {program, *procs.descendants(program.pid)}
     if before is None:
         return ()
     found = list[Survivor]()
     for process in procs.descendants(0):
+        if process in its_own:
+            continue
         given = procs.environment(process.pid) or {}
         if (given.get("TORCH_AGENT"), given.get("TORCH_HOME", "")) != (agent.name, home):
             continue
         words = procs.arguments(process.pid) or []
         begun = procs.begun(process)
-        its = not any(os.path.basename(word) in _NOT_ITS for word in words[:4])
-        if words and its and begun is not None and begun < before and procs.alive(process):
+        known = any(os.path.basename(word) in _NOT_ITS for word in words[:4])
+        if words and not known and begun is not None and begun < before and procs.alive(process):
             found.append(Survivor(process.pid, os.path.basename(words[0])))
     return tuple(found)
 

@@ -18,6 +18,7 @@ themselves:
 ``modes``: it belongs to the gate, and uses the connection of whoever is about to type.
 ``keys``: as ``modes``; it is asked just before each key.
 ``panes``: 256 panes and their screens are one exchange; facts and rows are of one moment.
+``ended``: it asks on the connection of ``panes``, or where there is none.
 ``running``: it is asked before there is a connection, by ``torch ps`` for one.
 ``capture``: the rows and the kind of screen are of one moment.
 ``opening``: a command is words here, in libtmux one text for the user's shell; its ``PATH`` is the
