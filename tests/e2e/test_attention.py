@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,12 +142,15 @@ class Watched:
         assert self.daemon.poll() is None, "the daemon has ended"
         self.world.wait(condition, what)
 
-    def see(self, shown: Callable[[], object], state: str, what: str) -> dict[str, Any]:
-        """Wait until ``shown``, and until the history has ``state``; return what it wrote.
+    def see(
+        self, cause: Callable[[], object], shown: Callable[[], object], state: str, what: str
+    ) -> dict[str, Any]:
+        """Do the ``cause``, wait until ``shown``, and until the history has ``state`` from then on.
 
-        Prints how long after the one the other came.
+        Returns what it wrote, and prints how long after the one the other came.
         """
-        before = len(self.states())
+        before = len(self.states())  # first: the history may be quicker than who looks at it here
+        cause()
         self.wait(shown, what)
         since = time.time()
 
@@ -225,8 +229,8 @@ def test_a_refused_login_of_an_adopted_program_holds_its_account(make_world: Mak
     watched = Watched(world)
     try:
         world.stub.behaviour = Behaviour(StubMode.ERROR, status=401)
-        world.ask(prose(30))
-        seen = watched.see(lambda: shows(world, "stub: an error"), "error", "status 401")
+        shown = partial(shows, world, "stub: an error")
+        seen = watched.see(partial(world.ask, prose(30)), shown, "error", "status 401")
         assert (seen["error"]["kind"], seen["error"]["source"]) == ("authentication", "record")
         watched.told_once(0, "error")
         world.environment["TORCH_AGENT"] = "boss"  # what a person sends would go out
@@ -273,8 +277,8 @@ def test_short_turns_are_each_counted(watched: Watched) -> None:
 def permission(watched: Watched) -> None:
     world, before = watched.world, len(watched.told())
     world.stub.behaviour = Behaviour(StubMode.TOOL)
-    world.ask(prose(30))
-    watched.see(lambda: world.view().asks, "waiting", "a permission dialog")
+    cause = partial(world.ask, prose(30))
+    watched.see(cause, lambda: world.view().asks, "waiting", "a permission dialog")
     watched.told_once(before, "waiting")
     assert watched.needs()["do"] == "answer"
     world.stub.behaviour = Behaviour()
@@ -290,9 +294,8 @@ def question(watched: Watched) -> None:
     tool, more = ASKED[name]
     one = {"question": QUESTION, "header": "Database", "options": OPTIONS, **more}
     world.stub.behaviour = Behaviour(StubMode.TOOL, tool=tool, given={"questions": [one]})
-    world.ask(prose(30))
-    asks = r"1\.\s+SQLite"
-    seen = watched.see(lambda: shows(world, asks), "waiting", "a question")
+    cause, asks = partial(world.ask, prose(30)), partial(shows, world, r"1\.\s+SQLite")
+    seen = watched.see(cause, asks, "waiting", "a question")
     watched.told_once(before, "waiting")
     assert seen["question"].startswith(QUESTION)
     found = watched.needs()
@@ -375,12 +378,12 @@ def api_error(watched: Watched, status: int, fault: Fault) -> None:
     world.server.cmd("clear-history", "-t", world.pane)
     marks = len(re.findall(fault.shown, world.server.screen(world.pane)))
     world.stub.behaviour = Behaviour(StubMode.ERROR, status=status)
-    world.ask(prose(30))
 
     def shown() -> bool:
         return len(re.findall(fault.shown, world.server.screen(world.pane))) > marks
 
-    seen = watched.see(shown, fault.state, f"status {status}")
+    cause = partial(world.ask, prose(30))
+    seen = watched.see(cause, shown, fault.state, f"status {status}")
     if fault.kind:
         assert (seen.get("error") or seen.get("retry") or {})["kind"] == fault.kind, seen
     do = "fix" if fault.state == "error" else "wait"
@@ -409,8 +412,8 @@ def quota(watched: Watched) -> None:
     words = "You exceeded your current quota, please check your plan and billing details."
     given = {"details": [soon]}
     world.stub.behaviour = Behaviour(StubMode.ERROR, status=429, answer=words, given=given)
-    world.ask(prose(30))
-    seen = watched.see(lambda: shows(world, "Usage limit reached"), "waiting", "a quota")
+    cause, shown = partial(world.ask, prose(30)), partial(shows, world, "Usage limit reached")
+    seen = watched.see(cause, shown, "waiting", "a quota")
     ends = time.time() + QUOTA_SECONDS
     watched.told_once(before, "waiting")
     assert seen["question"].startswith("Usage limit reached for")
@@ -442,8 +445,8 @@ def end_of_a_turn(watched: Watched) -> None:
     world.ask(prose(30))
     hold.wait(60)
     watched.wait(lambda: watched.states()[-1][1]["state"] == "working", "work")
-    hold.release(Behaviour())
-    watched.see(lambda: world.view().idle, "idle", "the end of a turn")
+    cause = partial(hold.release, Behaviour())
+    watched.see(cause, lambda: world.view().idle, "idle", "the end of a turn")
     found = watched.needs()
     assert found["do"] == "done"
     assert world.torch("seen", world.name).code == 0
