@@ -305,14 +305,19 @@ def test_the_conversation_of_gemini_is_known_once_it_is_ready_and_then_stays(
     assert follow(store, dev).conversation == ONE
 
 
+def install_gemini(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a program of that name, which only waits, on the path, and ``home`` as home."""
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{home}:{os.environ['PATH']}")
+    program = home / "gemini"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+
+
 def test_no_agent_is_started_in_a_conversation_that_another_has(
     store: Store, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    program = tmp_path / "gemini"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    install_gemini(tmp_path, monkeypatch)
     chat(tmp_path, ONE, str(tmp_path), 1000, "hello")
     me = procs.identify(os.getpid())
     assert me is not None
@@ -336,11 +341,7 @@ def test_none_is_started_in_a_conversation_that_may_be_open_where_nobody_knows(
     store: Store, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was used since an agent of that program began whose own conversation is not known."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    program = tmp_path / "gemini"
-    program.write_text("#!/bin/sh\nsleep 60\n")
-    program.chmod(0o755)
+    install_gemini(tmp_path, monkeypatch)
     me = procs.identify(os.getpid())
     assert me is not None
     began = procs.begun(me)

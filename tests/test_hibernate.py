@@ -425,7 +425,7 @@ def killed_at(what: str, module: str, name: str, when: str) -> None:
         ("agents", "hibernating", "after"),
         ("going", "say_when_dead", "after"),
         ("asking", "_rests", "after"),
-        ("asking", "_take", "after"),
+        ("asking", "_press", "after"),
         ("asking", "gone_within", "after"),
         ("agents", "hibernated", "after"),
         ("going", "end_idle", "after"),

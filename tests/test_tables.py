@@ -156,8 +156,8 @@ fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 40, int(sys.argv[1]), 0, 
 note = "note /home/anna/.local/state/torch/handoffs/cart-20261130-124208/note.md"
 tree = "the worktree /home/anna/shop-feature-cart was removed: all of it is merged"
 for one in (
-    EndedMember("cart", DownState.STOPPED, f"checkpoint c-00000000; {note}; {tree}"),
-    EndedMember("開発者", DownState.GONE, "no checkpoint: /home/anna/far is outside git"),
+    EndedMember("cart", DownState.STOPPED, ("checkpoint c-00000000", note, tree)),
+    EndedMember("開発者", DownState.GONE, ("no checkpoint: /home/anna/far is outside git",)),
     EndedMember("server", DownState.LEFT),
 ):
     print_ended(one, Common(Socket(), False, False, False))

@@ -286,14 +286,19 @@ def permission(watched: Watched) -> None:
     watched.rested()
 
 
+def asking(name: str) -> Behaviour:
+    """Have the model of a program ask a person which database to use."""
+    tool, more = ASKED[name]
+    one = {"question": QUESTION, "header": "Database", "options": OPTIONS, **more}
+    return Behaviour(StubMode.TOOL, tool=tool, given={"questions": [one]})
+
+
 def question(watched: Watched) -> None:
     world, before = watched.world, len(watched.told())
     name = world.kit.name
     if name == "codex":  # it asks only in this mode
         assert world.torch("mode", world.name, "plan").code == 0
-    tool, more = ASKED[name]
-    one = {"question": QUESTION, "header": "Database", "options": OPTIONS, **more}
-    world.stub.behaviour = Behaviour(StubMode.TOOL, tool=tool, given={"questions": [one]})
+    world.stub.behaviour = asking(name)
     cause, asks = partial(world.ask, prose(30)), partial(shows, world, r"1\.\s+SQLite")
     seen = watched.see(cause, asks, "waiting", "a question")
     watched.told_once(before, "waiting")
@@ -314,9 +319,7 @@ def question(watched: Watched) -> None:
 def own_words(watched: Watched) -> None:
     """The same question again, answered by words of one's own in the dialog's own field."""
     world, name = watched.world, watched.world.kit.name
-    tool, more = ASKED[name]
-    one = {"question": QUESTION, "header": "Database", "options": OPTIONS, **more}
-    world.stub.behaviour = Behaviour(StubMode.TOOL, tool=tool, given={"questions": [one]})
+    world.stub.behaviour = asking(name)
     world.ask(prose(30))
     watched.wait(lambda: world.state().get("dialog"), "the question again")
     world.stub.behaviour = Behaviour()

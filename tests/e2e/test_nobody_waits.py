@@ -22,7 +22,7 @@ import pytest
 from conftest import Torch
 from e2e.conftest import Setup, World
 from e2e.scenes import attached
-from e2e.test_attention import ASKED, FAULTS, KITS, OPTIONS, QUESTION, shows
+from e2e.test_attention import FAULTS, KITS, asking, shows
 from test_answer import Terminal
 from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.texts import prose
@@ -115,11 +115,7 @@ def cause(world: World) -> list[Trouble]:
         what = "kill -9"
     found.append(Trouble(world, world.name, world.pane, what, time.time()))
     world.name, world.pane = second
-    world.stub.behaviour = Behaviour(StubMode.TOOL)
-    if name == "gemini":
-        tool, more = ASKED[name]
-        one = {"question": QUESTION, "header": "Database", "options": OPTIONS, **more}
-        world.stub.behaviour = Behaviour(StubMode.TOOL, tool=tool, given={"questions": [one]})
+    world.stub.behaviour = asking(name) if name == "gemini" else Behaviour(StubMode.TOOL)
     world.ask(prose(30))
     world.wait(lambda: world.view().asks or shows(world, r"1\.\s+SQLite"), "a dialog")
     found.append(Trouble(world, *second, "a question", time.time()))

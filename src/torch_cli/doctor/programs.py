@@ -1,11 +1,12 @@
 """What the doctor finds about profiles and the agent programs that they are for."""
 
+import contextlib
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 
 from torch_cli.doctor.finding import Finding, Level
-from torch_cli.errors import TorchError
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
 from torch_cli.programs.loading import list_profiles
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
@@ -45,12 +46,13 @@ def unlogged_agents() -> Iterator[Finding]:
     from torch_cli.store import Store
 
     with Store(create=False) as store:
-        agents = [one for one in store.agents.all() if one.profile == "gemini"]
-    found = [
-        one.name
-        for one in agents
-        if unlogged(profile_named(one.profile), Process(one.program_pid, one.program_started))
-    ]
+        agents = store.agents.all()
+    found = []
+    for one in agents:
+        with contextlib.suppress(NotFoundError, RefusedError):  # told as a finding of its own
+            profile = profile_named(one.profile)
+            if unlogged(profile, Process(one.program_pid, one.program_started)):
+                found.append(one.name)
     if found:
         words = f"those of {', '.join(found)} are not seen: they run without {LOG_VARIABLE}"
         yield Finding("retries", Level.NOTE, words, f"{UNSEEN_ADVICE}.")

@@ -80,7 +80,7 @@ def _taken(
             if rest is None:
                 return None
             stands = rest
-        return _take(client, store, found, agent, step, stands)
+        return _press(client, store, found, agent, step, stands)
     except NotFoundError:
         # The end of its last program ends a session, and that of its last session a server.
         if gone_within(program_of(agent), _profile(agent).launch.stop_grace):
@@ -110,7 +110,7 @@ def _profile(agent: Agent) -> Profile:
         return Profile(agent.profile)
 
 
-def _take(
+def _press(
     client: ControlClient,
     store: Store,
     found: Found,

@@ -102,7 +102,7 @@ def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Opene
 
 
 def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
-    profile, _, gone = check(store, order)
+    profile, gone = check(store, order)
     program = find_program(profile, _environment(order)) or ""
     begins = "" if order.conversation else own_id(profile, order.arguments, program)
     command = command_of(profile, order, begins)
@@ -145,10 +145,10 @@ def close_leftovers(store: Store, agent: Agent) -> None:
         Start(agent.name).close_leftovers(store, Socket(path=agent.socket), agent.pane)
 
 
-def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | None]:
+def check(store: Store, order: SpawnOrder) -> tuple[Profile, Agent | None]:
     """Raise unless the name, the profile, the program and the parent can be used.
 
-    Returns the profile, the program's command, and an agent of that name whose program is gone.
+    Returns the profile, and an agent of that name whose program is gone.
     """
     check_name(order.name)
     restarts, stalls = (order.restart, RESTARTS), (order.stalled, STALLED)
@@ -165,7 +165,8 @@ def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | 
         raise no_agent(store, order.parent, " to be the parent; nothing was started")
     check_parent(store, order.name, order.parent)
     gone = refuse_living(store, order.name, again=order.again)
-    return profile, command_of(profile, order), gone
+    command_of(profile, order)
+    return profile, gone
 
 
 def _register(

@@ -86,7 +86,7 @@ def delegate(
         parent=parent,
         arguments=wanted.arguments,
     )
-    profile, _, _ = check(store, wish)
+    profile, _ = check(store, wish)
     check_start(store, wanted.name, own)
     directory = _place(wanted, tell)
     agent, window = spawn(store, socket, replace(wish, directory=directory))

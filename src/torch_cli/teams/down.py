@@ -39,12 +39,17 @@ class DownState(enum.StrEnum):
 
 
 class EndedMember(NamedTuple):
-    """The outcome of a member, with an error if it failed. ``words`` say more."""
+    """The outcome of a member, with an error if it failed. ``said`` are sentences that say more."""
 
     name: str
     state: DownState
-    words: str = ""
+    said: tuple[str, ...] = ()
     error: TorchError | None = None
+
+    @property
+    def words(self) -> str:
+        """All that is said, as one sentence."""
+        return "; ".join(self.said)
 
 
 def down(
@@ -91,15 +96,15 @@ def down(
         except TorchError as error:
             if not force:
                 words = f"it continues: {error.message}"
-                yield EndedMember(member.name, DownState.FAILED, words, error)
+                yield EndedMember(member.name, DownState.FAILED, (words,), error)
                 continue
             words = f"no checkpoint: {error.message}"
         try:
             left, lost = _keep(store, member, asked), _held(store, member)
-            yield _end(store, member, "; ".join(filter(None, [words, left, lost])))
+            yield _end(store, member, (words, left, lost))
         except TorchError as error:
-            words = error.message.partition("\n")[0]
-            yield EndedMember(member.name, DownState.FAILED, words, error)
+            said = (error.message.partition("\n")[0],)
+            yield EndedMember(member.name, DownState.FAILED, said, error)
     if not store.teams.members(team):
         store.teams.enforce(team, None)
 
@@ -188,17 +193,16 @@ def _held(store: Store, member: Started) -> str:
     return f"{words} for it did not arrive: torch outbox list"
 
 
-def _end(store: Store, member: Started, words: str) -> EndedMember:
+def _end(store: Store, member: Started, said: tuple[str, ...]) -> EndedMember:
     state = (
         _end_agent(store, member) if member.kind == MemberKind.AGENT else _end_pane(store, member)
     )
     if state is DownState.GONE and not member.pane:
-        words = "; ".join(filter(None, ["its start had failed", words]))
+        said = ("its start had failed", *said)
     store.teams.remove(member.team, member.name)
     if state is not DownState.LEFT:
-        removed = remove_worktree(store, member)
-        words = "; ".join(filter(None, [words, removed]))
-    return EndedMember(member.name, state, words)
+        said = (*said, remove_worktree(store, member))
+    return EndedMember(member.name, state, tuple(filter(None, said)))
 
 
 def _end_agent(store: Store, member: Started) -> DownState:

@@ -80,8 +80,7 @@ def print_ended(one: "EndedMember", common: Common) -> None:
         facts = {"name": one.name, "state": one.state, "words": one.words or None}
         print_json({"schema": "torch.down/1", **facts, **error})
         return
-    words = "; ".join(filter(None, [_MEANS.get(one.state, ""), homely_words(one.words)]))
-    first, *more = words.split("; ")
+    first, *more = [*filter(None, [_MEANS.get(one.state)]), *map(homely_words, one.said)] or [""]
     say(printable("  ".join(filter(None, [one.state, one.name, first]))))
     for words in more:
         say(printable(f"  {words}"))
